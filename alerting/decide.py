@@ -18,7 +18,7 @@ __all__ = ["HELD_BACK", "Decision", "Gate", "decide", "gate", "room"]
 HELD_BACK = frozenset({Reason.SILENCED, Reason.INHIBITED, Reason.BELOW_SCORE})
 """Why something waits for more than time: another alert may be free of it, or it may end."""
 
-Action = Literal["send", "worse", "quiet", "wait", "join", "close", "drop", "none"]
+Action = Literal["send", "worse", "quiet", "wait", "later", "join", "close", "drop", "none"]
 
 
 class Decision(NamedTuple):
@@ -26,7 +26,8 @@ class Decision(NamedTuple):
 
     Attributes:
         action: `send` a first message; `worse`, a rise in severity; `quiet`, a change that only
-            a message that can be edited shows; `wait` until `until`; `join` what waits already;
+            a message that can be edited shows; `wait` until `until`; `later`, a rise in severity
+            that waits; `join` what waits already;
             `close`, send the end once it has lasted; `drop` what waits; `none`.
         reason: of the outcome; while it waits, the reason of that.
         detail: the silence, the inhibition, the acknowledging person ...
@@ -187,9 +188,11 @@ def _again(
 ) -> Decision:
     """For an incident that the route was sent."""
     held = gate(policy, state, event, route, event.time)
+    risen = RANK[event.severity] > RANK[told.severity]
     if held is not None:
-        return Decision("none", held.reason, held.detail)
-    if RANK[event.severity] > RANK[told.severity]:
+        action: Action = "wait" if told.state == "ended" else "later" if risen else "none"
+        return Decision(action, held.reason, held.detail, held.until)
+    if risen:
         return Decision("worse", Reason.HANDED)
     if incident.flapping:
         return Decision("quiet", Reason.FLAPPING)

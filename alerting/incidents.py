@@ -30,6 +30,7 @@ def place(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
         member = incident.members[known[1]]
         if RANK[event.severity] >= RANK[member.event.severity]:
             member.event = event
+            _index_causes(policy, state, event)  # it may be one since it is so severe
         return incident
     return _open(policy, state, event)
 
@@ -102,8 +103,12 @@ def _index(
             state.shared[key] = event.time
         else:
             state.shared[key] = max(state.shared.get(key, incident.joined), event.time)
-    for rule in traits.causes:
-        state.causes.setdefault(rule.setting.name, {})[event.alert] = event.time
+    _index_causes(policy, state, event)
+
+
+def _index_causes(policy: Policy, state: State, event: AlertEvent) -> None:
+    for rule in policy.traits_of(event).causes:
+        state.causes.setdefault(rule.setting.name, {}).setdefault(event.alert, event.time)
 
 
 def _drop_alert(state: State, alert: str, opened: int) -> None:

@@ -31,7 +31,7 @@ def act(
     if action in ("send", "worse"):
         kind: MessageKind = "worse" if action == "worse" and told.state != "ended" else "opened"
         tell(step, incident, route, kind, time, [*told.pending, event.id])
-    elif action == "wait":
+    elif action in ("wait", "later"):
         _wait(step, event, incident, route, decision)
     elif action == "join":
         _outcome_or_pending(step, event, route, told, decision)
@@ -62,6 +62,11 @@ def _wait(
     step: Step, event: AlertEvent, incident: Incident, route: ReadyRoute, decision: Decision
 ) -> None:
     told = incident.told[route.name]
+    if decision.action == "later":
+        _go_on(step, route, told, event.time)
+        step.settle(route.name, [event.id], decision.reason, decision.detail, event.time)
+        _wait_with_rise(step, incident, route, decision, event.time)
+        return
     if told.state == "ended":
         told.pending = []
     told.state = "waiting"
@@ -69,6 +74,16 @@ def _wait(
     _outcome_or_pending(step, event, route, told, decision)
     if decision.until:
         _look_at(step, incident, route, told, decision.until)
+
+
+def _wait_with_rise(
+    step: Step, incident: Incident, route: ReadyRoute, by: Decision | Gate, time: int
+) -> None:
+    """A route that was told of an incident is told that it got worse when nothing keeps that."""
+    told = incident.told[route.name]
+    _waits_for(step, incident, told, by.reason, by.detail)
+    if by.until > time and not 0 < told.due <= by.until:
+        _look_at(step, incident, route, told, by.until)
 
 
 def _waits_for(step: Step, incident: Incident, told: Told, reason: Reason, detail: str) -> None:
@@ -108,7 +123,7 @@ def tell(
         transitions = [one for one in transitions if one not in told.pending]
         _go_on(step, route, told, time)
     told.state, told.since, told.due, told.pending = "told", time, 0, []
-    told.together = False
+    told.together, told.why, told.detail = False, "", ""
     severities = [one.event.severity for one in step.policy.open_on(incident, route)]
     told.severity = max(severities, key=RANK.__getitem__, default=told.severity)
     told.messages += 1
@@ -128,12 +143,15 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         _finish(step, incident, route, told, time)
         return
     if told.state != "waiting":
+        _look_at_rise(step, incident, route, told, time)
         return
     if not step.policy.firing_on(incident, route):
         step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
         _drop(incident, route, told)
         return
     waits = held(step, incident, route, time)
+    if waits is None and told.why in HELD_BACK | {Reason.OUTSIDE_HOURS}:
+        waits = _too_soon(step, incident, route, told, time)
     if waits is not None:
         _waits_for(step, incident, told, waits.reason, waits.detail)
         step.settle(route.name, told.pending, waits.reason, waits.detail, time)
@@ -145,6 +163,41 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         _digest(step, route, time)
     else:
         tell(step, incident, route, "opened", time, told.pending)
+
+
+def _look_at_rise(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
+    """Send a rise in severity that waited, unless something keeps it still."""
+    if told.state != "told" or not told.why:
+        return
+    still: Gate | None = None
+    for member in step.policy.open_on(incident, route):
+        if RANK[member.event.severity] <= RANK[told.severity]:
+            continue
+        one = gate(step.policy, step.state, member.event, route, time)
+        if one is None:
+            tell(step, incident, route, "worse", time, [])
+            return
+        if still is None or 0 < one.until < (still.until or one.until + 1):
+            still = one
+    told.why = told.detail = ""
+    if still is not None:
+        _wait_with_rise(step, incident, route, still, time)
+
+
+def _too_soon(
+    step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int
+) -> Gate | None:
+    """What nothing holds back any more may have to last, or to cool down, all the same."""
+    cool = told.since + route.setting.cool_down if told.messages else 0
+    if cool > time:
+        return Gate(Reason.COOL_DOWN, "", cool)
+    opened = [
+        one.event.opened
+        for one in step.policy.open_on(incident, route)
+        if gate(step.policy, step.state, one.event, route, time) is None
+    ]
+    lasts = min(opened, default=0) + route.setting.min_duration
+    return Gate(Reason.TOO_SHORT, "", lasts) if lasts > time else None
 
 
 def held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate | None:
@@ -172,7 +225,7 @@ def _digest(step: Step, route: ReadyRoute, time: int) -> None:
     ]
     for one in waiting:
         told = one.told[route.name]
-        told.state, told.since, told.due = "told", time, 0
+        told.state, told.since, told.due, told.why, told.detail = "told", time, 0, "", ""
         told.together = len(waiting) > 1
         severities = [member.event.severity for member in step.policy.open_on(one, route)]
         told.severity = max(severities, key=RANK.__getitem__)
@@ -272,12 +325,12 @@ def free_effects(step: Step, time: int) -> None:
 
 
 def held_back(incident: Incident) -> list[str]:
-    """Routes on which an incident waits for what no time ends: a cause, a silence, a score.
+    """Routes on which an incident, or its rise in severity, waits for what not only time ends.
 
-    Of several alerts the last one that waits gives the reason, so it may be any of these.
+    Of several alerts the last one that waits gives the reason: a cause, a silence, or a score.
     """
     return [
         name
         for name, told in incident.told.items()
-        if told.state == "waiting" and told.why in HELD_BACK
+        if told.state in ("waiting", "told") and told.why in HELD_BACK
     ]

@@ -92,7 +92,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
         severity: the highest that was sent.
         since: event time of the latest change of `state`.
         due: when to look again, microseconds; 0: never.
-        why: while it waits, the reason.
+        why: while it waits, or a rise in its severity does, the reason.
         detail: of the reason.
         pending: transitions whose outcome is open.
         messages: sent so far.

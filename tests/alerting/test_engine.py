@@ -438,3 +438,59 @@ def test_an_alert_never_ends_before_it_opened_whatever_clock_says_so(end: Entry)
     assert [one.closed for one in incident.members.values()] == [at(10)]
     kinds = [kind for _, kind, _ in sent(effects)]
     assert kinds == ["opened", "resolved"]
+
+
+_POWER = "inhibit: [{name: i, cause: {metric: power}, effect: {metric: torque_nm}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("keeps", "ends"),
+    [
+        (command("silence", 3, id="s", until=at(8)), tick(9)),
+        (command("silence", 3, id="s"), command("unsilence", 8, note="s", target=Target())),
+        (event("opened", 3, "cause", metric="power", source="grid"),
+         event("resolved", 8, "cause", metric="power", source="grid", opened=at(3))),
+        (event("opened", 3, "cause", metric="power", source="grid"),
+         command("resolve", 8, target=Target(source="grid"))),
+    ],
+)  # fmt: skip
+def test_a_rise_in_severity_that_was_kept_back_is_sent_when_that_ends(
+    keeps: Entry, ends: Entry
+) -> None:
+    """Nobody heard that what began before a maintenance had become critical in it."""
+    rise = event("updated", 5, severity="CRITICAL", opened=at(1))
+    log = [event("opened", 1), tick(4), keeps, rise, tick(8), ends, tick(30)]
+    found = sent(run(log, policy_of(SIMPLE + _POWER))[1])
+    assert ("all", "worse", 8.0) in found
+    assert [kind for _, kind, _ in found].count("worse") == 1
+    eased = [*log[:4], event("resolved", 6, opened=at(1)), *log[4:]]
+    assert "worse" not in [kind for _, kind, _ in sent(run(eased, policy_of(SIMPLE + _POWER))[1])]
+
+
+def test_what_waited_for_something_else_still_has_to_last_and_to_cool_down() -> None:
+    route = ROUTE.format("min_duration: 5m, cool_down: 20m")
+    policy = policy_of(route + "incidents: {window: 15m}\n")
+    log: list[Entry] = [command("silence", 0, id="s", until=at(11)), event("opened", 10)]
+    assert sent(run([*log, tick(30)], policy)[1]) == [("all", "opened", 15.0)]
+    short = [*log, event("resolved", 12, opened=at(10)), tick(30)]
+    assert sent(run(short, policy)[1]) == []
+    again: list[Entry] = [
+        event("opened", 0), event("resolved", 10, opened=at(0)), tick(12),
+        command("silence", 12, id="s", until=at(20)), event("opened", 13, "b"), tick(60),
+    ]  # fmt: skip
+    assert sent(run(again, policy)[1]) == [
+        ("all", "opened", 5.0), ("all", "resolved", 11.0), ("all", "opened", 30.0),
+    ]  # fmt: skip
+
+
+def test_an_alert_that_becomes_severe_enough_for_a_cause_inhibits_from_then_on() -> None:
+    policy = policy_of(SIMPLE + "inhibit: [{name: i, cause: {metric: power, severity: CRITICAL}, "
+                       "effect: {metric: torque_nm}}]\n")  # fmt: skip
+    log: list[Entry] = [
+        event("opened", 0, "cause", metric="power", source="grid"),
+        event("updated", 1, "cause", metric="power", source="grid", severity="CRITICAL",
+              opened=at(0)),
+        event("opened", 2),
+    ]  # fmt: skip
+    _, effects = run(log, policy)
+    assert reasons(effects)[f"a-opened-{at(2)}"] == "inhibited"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from padit.alerting import people, routing
+from padit.alerting import decide, people, routing
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import CommandResult, Effect, Feedback, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
@@ -22,6 +22,7 @@ from padit.alerting.entries import (
     Tick,
     fingerprint_of,
 )
+from padit.alerting.matching import RANK
 from padit.alerting.report import residues
 from padit.alerting.state import State, dump, load
 from padit.alerting.step import Step
@@ -56,20 +57,26 @@ _KINDS: list[_Kind] = [
 
 
 @st.composite
-def logs(draw: st.DrawFn, kinds: Sequence[_Kind] = _KINDS, people: int = 8) -> list[Entry]:
+def logs(
+    draw: st.DrawFn,
+    kinds: Sequence[_Kind] = _KINDS,
+    people: int = 8,
+    sources: Sequence[str] = ("s0", "s1", "s2", "s3"),
+) -> list[Entry]:
     """Logs of alerts that open, rise and resolve, with commands, ticks and runs between.
 
     Args:
         draw: of the strategy.
         kinds: what people do.
         people: from 1 to 8; the less, the more of the entries are commands.
+        sources: of the alerts.
     """
     log: list[Entry] = []
     open_alerts: dict[tuple[str, str], str] = {}
     minute = 0.0
     for number in range(draw(st.integers(0, 40))):
         minute += draw(st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0, 20.0]))
-        source = draw(st.sampled_from(["s0", "s1", "s2", "s3"]))
+        source = draw(st.sampled_from(sources))
         metric = draw(st.sampled_from(["m0", "m1"]))
         what = draw(st.integers(0, 9))
         if what < min(people, 7):
@@ -200,8 +207,29 @@ def test_what_waits_on_a_route_is_kept_from_it_by_something_that_holds_now(
         step = Step(policy, state)
         for incident in state.incidents.values():
             for name in routing.held_back(incident):
-                if policy.firing_on(incident, policy.by_name[name]):
+                told = incident.told[name]
+                if told.state == "waiting" and policy.firing_on(incident, policy.by_name[name]):
                     assert routing.held(step, incident, policy.by_name[name], state.now) is not None
+
+
+@given(log=logs(("silence", "unsilence", "resolve"), 5, ("s1",)), policy=st.sampled_from(POLICIES))
+@settings(max_examples=80, deadline=None)
+def test_an_open_alert_that_nothing_keeps_from_a_route_was_sent_there_as_severe_as_it_is(
+    log: list[Entry], policy: Policy
+) -> None:
+    """Or its incident waits for time alone."""
+    engine, state = Engine(policy), State()
+    for entry in log:
+        engine.apply(state, entry)
+        for incident in state.incidents.values():
+            for route in policy.by_name.values():
+                for one in policy.open_on(incident, route):
+                    if decide.gate(policy, state, one.event, route, state.now) is None:
+                        told = incident.told[route.name]
+                        assert told.state in ("told", "closing", "waiting")
+                        assert (
+                            told.state != "told" or RANK[one.event.severity] <= RANK[told.severity]
+                        )
 
 
 def test_a_transition_that_got_lost_would_show_as_residue() -> None:

@@ -194,10 +194,10 @@ def _again(
         return Decision(action, held.reason, held.detail, held.until)
     if risen:
         return Decision("worse", Reason.HANDED)
+    if told.state == "ended":  # while it comes and goes: somebody has ended it by hand
+        return Decision("wait", Reason.COOL_DOWN, "", _cool(event, route, told))
     if incident.flapping:
         return Decision("quiet", Reason.FLAPPING)
-    if told.state == "ended":
-        return Decision("wait", Reason.COOL_DOWN, "", _cool(event, route, told))
     taken = incident.members[state.alerts[event.alert][1]].taken
     if incident.acknowledged_by or taken is not None:
         by = incident.acknowledged_by or taken.by  # type: ignore[union-attr]  # one of them

@@ -256,8 +256,8 @@ class Alerting:
         if found is None:
             return None
         identity, entry = found
-        self.dating.check(entry, at)
         self._check_age(entry)
+        self.dating.check(entry, at)
         if isinstance(entry, AlertEvent | RunBegan) and self.dating.too_far(entry, at):
             data = self.dating.dated_back(record.data, entry, at, self._now(at.written))
             again = entry_of(record.kind, data)

@@ -494,3 +494,14 @@ def test_an_alert_that_becomes_severe_enough_for_a_cause_inhibits_from_then_on()
     ]  # fmt: skip
     _, effects = run(log, policy)
     assert reasons(effects)[f"a-opened-{at(2)}"] == "inhibited"
+
+
+def test_what_comes_and_goes_and_was_ended_by_hand_is_sent_again_when_it_opens_and_stays() -> None:
+    policy = policy_of(SIMPLE + "flapping: {changes: 3, within: 20m, quiet: 5m}\n")
+    log: list[Entry] = []
+    for n in range(3):
+        log += [event("opened", n, f"a{n}"),
+                event("resolved", n + 0.5, f"a{n}", opened=at(n))]  # fmt: skip
+    log += [event("opened", 3, "a3"), command("resolve", 3), event("opened", 3.5, "a4"), tick(90)]
+    kinds = [kind for _, kind, _ in sent(run(log, policy)[1])]
+    assert kinds == ["opened", "flapping", "resolved", "opened"]

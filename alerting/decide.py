@@ -11,11 +11,14 @@ from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.effects import Reason
 from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import RANK, next_start, within
-from padit.alerting.state import Incident, State, Told
+from padit.alerting.state import FOR_EVER, Incident, State, Told
 
-__all__ = ["Decision", "Gate", "decide", "gate", "room"]
+__all__ = ["HELD_BACK", "Decision", "Gate", "decide", "gate", "room"]
 
-Action = Literal["send", "worse", "quiet", "wait", "join", "close", "drop", "none"]
+HELD_BACK = frozenset({Reason.SILENCED, Reason.INHIBITED, Reason.BELOW_SCORE})
+"""Why something waits for more than time: another alert may be free of it, or it may end."""
+
+Action = Literal["send", "worse", "quiet", "wait", "later", "join", "close", "drop", "none"]
 
 
 class Decision(NamedTuple):
@@ -23,7 +26,8 @@ class Decision(NamedTuple):
 
     Attributes:
         action: `send` a first message; `worse`, a rise in severity; `quiet`, a change that only
-            a message that can be edited shows; `wait` until `until`; `join` what waits already;
+            a message that can be edited shows; `wait` until `until`; `later`, a rise in severity
+            that waits; `join` what waits already;
             `close`, send the end once it has lasted; `drop` what waits; `none`.
         reason: of the outcome; while it waits, the reason of that.
         detail: the silence, the inhibition, the acknowledging person ...
@@ -66,7 +70,8 @@ def _silenced(policy: Policy, state: State, event: AlertEvent, time: int) -> Gat
     if state.silences:
         one = policy.muting(state.silences).find(event, time)
         if one is not None:
-            return Gate(Reason.SILENCED, f"{one.id} by {one.by}", one.end)
+            end = one.end if one.end < FOR_EVER else 0
+            return Gate(Reason.SILENCED, f"{one.id} by {one.by}", end)
     return None
 
 
@@ -168,7 +173,7 @@ def _while_waiting(
     policy: Policy, state: State, event: AlertEvent, route: ReadyRoute, told: Told
 ) -> Decision:
     """A further alert may be free of what made the first one wait."""
-    if told.why in (Reason.SILENCED, Reason.INHIBITED, Reason.BELOW_SCORE):
+    if told.why in HELD_BACK:
         return first(policy, state, event, route)
     return Decision("join", Reason(told.why), told.detail)
 
@@ -183,14 +188,16 @@ def _again(
 ) -> Decision:
     """For an incident that the route was sent."""
     held = gate(policy, state, event, route, event.time)
+    risen = RANK[event.severity] > RANK[told.severity]
     if held is not None:
-        return Decision("none", held.reason, held.detail)
-    if RANK[event.severity] > RANK[told.severity]:
+        action: Action = "wait" if told.state == "ended" else "later" if risen else "none"
+        return Decision(action, held.reason, held.detail, held.until)
+    if risen:
         return Decision("worse", Reason.HANDED)
+    if told.state == "ended":  # while it comes and goes: somebody has ended it by hand
+        return Decision("wait", Reason.COOL_DOWN, "", _cool(event, route, told))
     if incident.flapping:
         return Decision("quiet", Reason.FLAPPING)
-    if told.state == "ended":
-        return Decision("wait", Reason.COOL_DOWN, "", _cool(event, route, told))
     taken = incident.members[state.alerts[event.alert][1]].taken
     if incident.acknowledged_by or taken is not None:
         by = incident.acknowledged_by or taken.by  # type: ignore[union-attr]  # one of them

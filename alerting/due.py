@@ -6,7 +6,7 @@ from itertools import islice
 
 from padit.alerting.entries import Command, Entry, RunBegan, Tick
 from padit.alerting.state import State
-from padit.alerting.step import PIECE
+from padit.alerting.step import MOST, PIECE
 
 __all__ = ["due_by", "timers_until"]
 
@@ -17,17 +17,20 @@ _Timer = tuple[int, int, str, str, str]
 def due_by(state: State, entry: Entry) -> dict[str, None]:
     """Incidents that something is due about before an entry takes effect.
 
-    An acknowledgement runs out, what came and went is steady, a wait has another reason, or alerts
-    of a lost run end. Of a tick that is a part (`Tick.most`) only what may happen in it counts, or
-    each part of 100,000 ends would be about all of them.
+    The rest of a command happens, an acknowledgement runs out, what came and went is steady, a wait
+    has another reason, or alerts of a lost run end. Of a tick that is a part (`Tick.most`) only
+    what may happen in it counts, or each part of 100,000 ends would be about all of them.
     """
-    if isinstance(entry, Command | RunBegan):  # their time is not event time
-        return {}
     most = entry.most if isinstance(entry, Tick) else 0
+    found: dict[str, None] = {}
+    if state.rest is not None:
+        left = islice(state.rest.left, MOST + most if most else None)
+        found.update((incident, None) for incident, _, _ in left)
+    if isinstance(entry, Command | RunBegan):  # their time is not event time
+        return found
     timers = timers_until(state.timers, entry.time)
     if most:
         timers = islice(_in_order(state.timers, entry.time), most + _DUTIES)
-    found: dict[str, None] = {}
     for kind, name in timers:
         if kind in ("route", "flapping", "reminder"):
             found[name] = None

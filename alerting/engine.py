@@ -61,6 +61,7 @@ class Engine:
                 return step.effects
             state.now = max(state.now, entry.time)
             self._duties.heard(step, entry)
+        people.finish(step)  # what lets no time pass comes behind it, too
         if isinstance(entry, AlertEvent):
             state.out_of_order += entry.time < state.now - self.policy.config.merge_delay
             state.seen = max(state.seen, entry.time)
@@ -88,11 +89,13 @@ class Engine:
 
     def next_due(self, state: State) -> int | None:
         """Event time at which something happens without an entry; None: nothing does."""
+        if state.rest is not None:
+            return state.now
         return state.timers[0][0] if state.timers else None
 
     def much_due(self, state: State, time: int) -> bool:
         """Whether more is due by an event time than one transaction should hold."""
-        count = 0
+        count = 0 if state.rest is None else len(state.rest.left)
         for kind, name in timers_until(state.timers, time):
             count += 1 + (len(state.suspects.get(name, ())) if kind in _OF_A_RUN else 0)
             if count > MOST:
@@ -106,9 +109,12 @@ class Engine:
         """
         state, most = step.state, entry.most if isinstance(entry, Tick) else 0
         left: list[tuple[int, int, str, str, str]] = []
-        while state.timers and state.timers[0][0] <= entry.time:
+        while state.rest or (state.timers and state.timers[0][0] <= entry.time):
             if most and step.done >= most:
                 break
+            if state.rest is not None:
+                people.go_on(step)
+                continue
             timer = heappop(state.timers)
             if most and timer[2] in Duties.kinds:
                 left.append(timer)
@@ -118,7 +124,8 @@ class Engine:
             step.part()
         for timer in left:
             heappush(state.timers, timer)
-        return not (most and state.timers and state.timers[0][0] <= entry.time)
+        due = bool(state.timers) and state.timers[0][0] <= entry.time
+        return not (most and (due or state.rest is not None))
 
     def _happen(self, step: Step, timer: tuple[int, int, str, str, str], entry: Entry) -> None:
         state = step.state
@@ -193,17 +200,8 @@ class Engine:
 
     def _free_effects(self, step: Step, event: AlertEvent) -> None:
         """The end of a cause lets through what it inhibited."""
-        if not self.policy.traits_of(event).causes:
-            return
-        state = step.state
-        for one in list(state.inhibited):
-            incident = state.incidents.get(one)
-            waiting = [] if incident is None else _inhibited(incident)
-            if incident is None or not waiting:
-                del state.inhibited[one]
-                continue
-            for name in waiting:
-                routing.look_again(step, incident, self.policy.by_name[name], event.time)
+        if self.policy.traits_of(event).causes:
+            routing.free_effects(step, event.time)
 
     # ---- ends
 
@@ -268,12 +266,3 @@ class Engine:
                     )
                 step.leave(incident)
             self._free_effects(step, event)
-
-
-def _inhibited(incident: Incident) -> list[str]:
-    """Routes that wait for the end of a cause."""
-    return [
-        name
-        for name, told in incident.told.items()
-        if told.state == "waiting" and told.why == Reason.INHIBITED
-    ]

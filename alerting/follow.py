@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from padit.alerting.sequencer import Record, entry_of, rank_of
+from padit.alerting.records import Record, entry_of, rank_of
 from padit.domain.errors import WireFormatError
 
 __all__ = ["GrowingFile", "GrowingInput"]

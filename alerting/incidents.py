@@ -30,6 +30,7 @@ def place(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
         member = incident.members[known[1]]
         if RANK[event.severity] >= RANK[member.event.severity]:
             member.event = event
+            _index_causes(policy, state, event)  # it may be one since it is so severe
         return incident
     return _open(policy, state, event)
 
@@ -102,8 +103,12 @@ def _index(
             state.shared[key] = event.time
         else:
             state.shared[key] = max(state.shared.get(key, incident.joined), event.time)
-    for rule in traits.causes:
-        state.causes.setdefault(rule.setting.name, {})[event.alert] = event.time
+    _index_causes(policy, state, event)
+
+
+def _index_causes(policy: Policy, state: State, event: AlertEvent) -> None:
+    for rule in policy.traits_of(event).causes:
+        state.causes.setdefault(rule.setting.name, {}).setdefault(event.alert, event.time)
 
 
 def _drop_alert(state: State, alert: str, opened: int) -> None:
@@ -118,8 +123,9 @@ def _drop_alert(state: State, alert: str, opened: int) -> None:
 
 
 def close(state: State, incident: Incident, fingerprint: str, time: int, reason: str) -> None:
-    """End the open alert of a member."""
+    """End the open alert of a member, not before it opened: a person's clock may be slow."""
     member = incident.members[fingerprint]
+    time = max(time, member.event.opened)
     _drop_alert(state, member.event.alert, member.event.opened)
     incident.free -= not member.holders
     member.closed, member.ended_by, member.holders, member.unkept = time, reason, [], 0

@@ -12,7 +12,7 @@ from time import monotonic, sleep
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from padit.alerting.merging import Merge
-from padit.alerting.sequencer import Record, entry_of, rank_of
+from padit.alerting.records import Record, entry_of, rank_of
 from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import Address, parse_address, read_client_config
@@ -235,8 +235,9 @@ class TopicInput:
         if topic is not None and data is not None:
             offset, (_, written) = one.offset() or 0, one.timestamp()
             record = Record(
-                self._kinds[topic], self._at(topic), partition, offset, offset + 1, data
-            )
+                self._kinds[topic], self._at(topic), partition, offset, offset + 1, data,
+                max(written, 0) * 1000,
+            )  # fmt: skip
             self._merge.add((topic, partition), written, record, monotonic())
 
     def _pause_what_is_ahead(self) -> None:

@@ -8,7 +8,7 @@ earlier one: each has a record waiting or is read to its end.
 from collections import deque
 from collections.abc import Hashable
 
-from padit.alerting.sequencer import Record
+from padit.alerting.records import Record
 
 __all__ = ["Merge"]
 

@@ -1,25 +1,27 @@
 """What people do: acknowledge, resolve by hand, silence, judge.
 
 A command names alerts by fingerprint or patterns, never an incident, because incidents are what a
-configuration makes of alerts. It acts on what is open when it takes effect.
+configuration makes of alerts. It acts on what is open when it takes effect. Of one about very many
+alerts some happens at once, and the rest before anything else: see `State.rest`.
 """
 
 from collections.abc import Iterable
+
+import msgspec
 
 from padit.alerting.acknowledging import acknowledge, take_back, took, took_whole
 from padit.alerting.effects import VERDICTS, CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
-from padit.alerting.routing import end_without_transition
-from padit.alerting.state import Incident, Member, SilenceSet
-from padit.alerting.step import Step
+from padit.alerting.routing import end_without_transition, free_effects, held_back, look_again
+from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet
+from padit.alerting.step import MOST, Step
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["obey", "receive"]
+__all__ = ["finish", "go_on", "obey", "receive"]
 
 _MOST_REMEMBERED = 100_000
-_FOR_EVER = 1 << 62
 Alerts = list[tuple[Incident, str, str]]
 
 
@@ -49,9 +51,7 @@ def obey(step: Step, command: Command) -> None:
         _silence(step, command)
         return
     if command.kind == "unsilence":
-        found = step.state.silences.pop(command.note, None)
-        result = "applied" if found is not None else "no_match"
-        step.effects.append(CommandResult(command.id, result, command.time))  # type: ignore[arg-type]
+        _end_silence(step, command)
         return
     judges = command.kind == "feedback"
     means_nothing = judges and command.note not in VERDICTS
@@ -67,8 +67,35 @@ def obey(step: Step, command: Command) -> None:
     if command.undoes:  # what others hold is met by it, and stays as it is
         alerts = _taken_by(command.undoes, alerts)
     ids = tuple(alert for _, _, alert in alerts)
-    _ACTIONS[command.kind](step, command, alerts)
+    step.state.rest = Rest(command, [(one.id, series, alert) for one, series, alert in alerts])
+    go_on(step)
     step.effects.append(CommandResult(command.id, "applied", command.time, ids))
+
+
+def go_on(step: Step) -> None:
+    """Do some of what is left of a command: incidents with about `MOST` alerts, each whole.
+
+    Nothing happens between two parts, so that all of them together do what one would have done.
+    """
+    state, rest = step.state, step.state.rest
+    if rest is None:
+        return
+    end, last = min(MOST, len(rest.left)), len(rest.left)
+    while 0 < end < last and rest.left[end][0] == rest.left[end - 1][0]:
+        end += 1
+    done = step.done
+    alerts = [(state.incidents[one], series, alert) for one, series, alert in rest.left[:end]]
+    frees = _ACTIONS[rest.command.kind](step, rest.command, alerts) or rest.frees
+    step.done = max(step.done, done + end)
+    state.rest = Rest(rest.command, rest.left[end:], frees) if end < last else None
+    if frees and state.rest is None:
+        free_effects(step, rest.command.time)
+
+
+def finish(step: Step) -> None:
+    """Do all that is left of a command."""
+    while step.state.rest is not None:
+        go_on(step)
 
 
 def _taken_by(command: str, alerts: Alerts) -> Alerts:
@@ -81,9 +108,10 @@ def _taken_by(command: str, alerts: Alerts) -> Alerts:
     return taken + [one for one in alerts if one[0].id not in some and took_whole(command, one[0])]
 
 
-def _judge(step: Step, command: Command, alerts: Alerts) -> None:
+def _judge(step: Step, command: Command, alerts: Alerts) -> bool:
     ids = tuple(alert for _, _, alert in alerts)
     step.effects.append(Feedback(command.id, command.by, command.note, ids, command.time))
+    return False
 
 
 def _write_verdict(step: Step, command: Command, ids: tuple[str, ...]) -> None:
@@ -100,25 +128,32 @@ def _ended(step: Step, command: Command) -> tuple[str, ...]:
     target = command.target
     if not target.fingerprint or target.source or target.metric or target.labels:
         return ()
-    seen = parse_timestamp(target.time) if target.time else _FOR_EVER
+    seen = parse_timestamp(target.time) if target.time else FOR_EVER
     found = [alert for opened, alert in step.state.ended.get(target.fingerprint, ())
              if opened <= seen]  # fmt: skip
     return tuple(found[-1:])
 
 
-def _acknowledge(step: Step, command: Command, alerts: Alerts) -> None:
+def _acknowledge(step: Step, command: Command, alerts: Alerts) -> bool:
     for incident, named in _by_incident(alerts):
+        step.part()
         acknowledge(step, incident, named, command)
+    return False
 
 
-def _unacknowledge(step: Step, command: Command, alerts: Alerts) -> None:
+def _unacknowledge(step: Step, command: Command, alerts: Alerts) -> bool:
     del step
     for incident, named in _by_incident(alerts):
         take_back(incident, named, command.undoes)
+    return False
 
 
-def _resolve(step: Step, command: Command, alerts: Alerts) -> None:
+def _resolve(step: Step, command: Command, alerts: Alerts) -> bool:
+    """End alerts; whether one of them inhibited others."""
+    frees = False
     for incident, fingerprint, _ in alerts:
+        event = incident.members[fingerprint].event
+        frees = frees or bool(step.policy.traits_of(event).causes)
         close(step.state, incident, fingerprint, command.time, f"by {command.by}")
     for incident, _ in _by_incident(alerts):
         step.part()
@@ -126,8 +161,9 @@ def _resolve(step: Step, command: Command, alerts: Alerts) -> None:
             continue
         for name, told in incident.told.items():
             route = step.policy.by_name[name]
-            end_without_transition(step, incident, route, told, command.time)
+            end_without_transition(step, incident, route, told, max(command.time, incident.joined))
         step.leave(incident)
+    return frees
 
 
 def _by_incident(alerts: Alerts) -> list[tuple[Incident, list[str]]]:
@@ -182,7 +218,7 @@ def _open_of(step: Step, fingerprint: str, means: Aim) -> Alerts:
 
 
 def _silence(step: Step, command: Command) -> None:
-    end = command.until or _FOR_EVER
+    end = command.until or FOR_EVER
     if end <= command.time:  # it would mute nothing
         step.state.unmatched += 1
         step.effects.append(CommandResult(command.id, "no_match", command.time))
@@ -195,9 +231,32 @@ def _silence(step: Step, command: Command) -> None:
     step.effects.append(CommandResult(command.id, "applied", command.time))
 
 
+def _end_silence(step: Step, command: Command) -> None:
+    """End a silence; what it kept back is looked at again."""
+    found = step.state.silences.pop(command.note, None)
+    if found is None:
+        step.effects.append(CommandResult(command.id, "no_match", command.time))
+        return
+    meant = _by_incident(_alerts(step, msgspec.structs.replace(command, target=found.target)))
+    left = [(one.id, "", "") for one, _ in meant if held_back(one)]
+    step.state.rest = Rest(command, left)
+    go_on(step)
+    step.effects.append(CommandResult(command.id, "applied", command.time))
+
+
+def _look_again(step: Step, command: Command, alerts: Alerts) -> bool:
+    for incident, _, _ in alerts:
+        step.part()
+        for name in held_back(incident):
+            time = max(command.time, incident.told[name].since)
+            look_again(step, incident, step.policy.by_name[name], time)
+    return False
+
+
 _ACTIONS = {
     "acknowledge": _acknowledge,
     "unacknowledge": _unacknowledge,
     "resolve": _resolve,
     "feedback": _judge,
+    "unsilence": _look_again,
 }

@@ -296,6 +296,11 @@ class AlertingConfig(Section):
         description="Time that transitions of several partitions are waited for, to be in order.",
     )  # fmt: skip
 
+    max_ahead: Annotated[Duration, at_least("1m")] = Field(
+        default=86_400 * MICROS,
+        description="How far an alert of a topic may lie ahead of the time at which it was "
+        "written; what lies further counts as of now, and says so.",
+    )
     keep: Annotated[Duration, at_least("1d")] = Field(
         default=90 * 86_400 * MICROS,
         description="How long log, outcomes and delivered messages are kept at least, in event "

@@ -112,8 +112,8 @@ def preview(
     effects: list[Effect] = []
     for entry in entries:
         effects += engine.apply(state, entry)
-    if end is not None:
-        effects += engine.apply(state, Tick(end))
+    if end is not None or state.rest is not None:
+        effects += engine.apply(state, Tick(state.now if end is None else end))
     return Preview(effects, state)
 
 

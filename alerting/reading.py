@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from padit.alerting.entries import Entry
-from padit.alerting.sequencer import logged
+from padit.alerting.records import logged
 from padit.alerting.store.base import Reads
 from padit.domain.errors import SinkError
 

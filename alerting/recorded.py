@@ -5,7 +5,7 @@ from pathlib import Path
 
 from padit.alerting.entries import Entry, Progress
 from padit.alerting.job_progress import Reports
-from padit.alerting.sequencer import audit_record, entry_of, logged, rank_of
+from padit.alerting.records import audit_record, entry_of, logged, rank_of
 from padit.alerting.store.opening import open_recorded
 from padit.alerting.store.retention import horizon_of
 from padit.domain.audit import JobProgress
@@ -42,7 +42,7 @@ def merged(parts: Iterable[tuple[str, Iterable[bytes]]]) -> tuple[list[Entry], i
     """Entries of several inputs in the order of event time and id, each once; and what was none.
 
     Args:
-        parts: (kind, records) of each input; kinds as in `sequencer.Record`.
+        parts: (kind, records) of each input; kinds as in `records.Record`.
     """
     found: dict[tuple[str, str | None], tuple[tuple[int, bool, str], Entry]] = {}
     refused, reports = 0, Reports(())

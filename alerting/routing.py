@@ -1,14 +1,23 @@
 """Carries out on a route what `decide` decided, and looks again when something is due."""
 
 from padit.alerting.compiled import ReadyRoute
-from padit.alerting.decide import Decision, Gate, gate, room
+from padit.alerting.decide import HELD_BACK, Decision, Gate, gate, room
 from padit.alerting.effects import MessageKind, Reason
 from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import RANK
 from padit.alerting.state import Incident, Told
 from padit.alerting.step import Step
 
-__all__ = ["act", "calm", "end_without_transition", "look_again", "tell"]
+__all__ = [
+    "act",
+    "calm",
+    "end_without_transition",
+    "free_effects",
+    "held",
+    "held_back",
+    "look_again",
+    "tell",
+]
 
 
 def act(
@@ -22,7 +31,7 @@ def act(
     if action in ("send", "worse"):
         kind: MessageKind = "worse" if action == "worse" and told.state != "ended" else "opened"
         tell(step, incident, route, kind, time, [*told.pending, event.id])
-    elif action == "wait":
+    elif action in ("wait", "later"):
         _wait(step, event, incident, route, decision)
     elif action == "join":
         _outcome_or_pending(step, event, route, told, decision)
@@ -53,6 +62,11 @@ def _wait(
     step: Step, event: AlertEvent, incident: Incident, route: ReadyRoute, decision: Decision
 ) -> None:
     told = incident.told[route.name]
+    if decision.action == "later":
+        _go_on(step, route, told, event.time)
+        step.settle(route.name, [event.id], decision.reason, decision.detail, event.time)
+        _wait_with_rise(step, incident, route, decision, event.time)
+        return
     if told.state == "ended":
         told.pending = []
     told.state = "waiting"
@@ -60,6 +74,16 @@ def _wait(
     _outcome_or_pending(step, event, route, told, decision)
     if decision.until:
         _look_at(step, incident, route, told, decision.until)
+
+
+def _wait_with_rise(
+    step: Step, incident: Incident, route: ReadyRoute, by: Decision | Gate, time: int
+) -> None:
+    """A route that was told of an incident is told that it got worse when nothing keeps that."""
+    told = incident.told[route.name]
+    _waits_for(step, incident, told, by.reason, by.detail)
+    if by.until > time and not 0 < told.due <= by.until:
+        _look_at(step, incident, route, told, by.until)
 
 
 def _waits_for(step: Step, incident: Incident, told: Told, reason: Reason, detail: str) -> None:
@@ -99,7 +123,7 @@ def tell(
         transitions = [one for one in transitions if one not in told.pending]
         _go_on(step, route, told, time)
     told.state, told.since, told.due, told.pending = "told", time, 0, []
-    told.together = False
+    told.together, told.why, told.detail = False, "", ""
     severities = [one.event.severity for one in step.policy.open_on(incident, route)]
     told.severity = max(severities, key=RANK.__getitem__, default=told.severity)
     told.messages += 1
@@ -119,18 +143,21 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         _finish(step, incident, route, told, time)
         return
     if told.state != "waiting":
+        _look_at_rise(step, incident, route, told, time)
         return
     if not step.policy.firing_on(incident, route):
         step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
         _drop(incident, route, told)
         return
-    held = _held(step, incident, route, time)
-    if held is not None:
-        _waits_for(step, incident, told, held.reason, held.detail)
-        step.settle(route.name, told.pending, held.reason, held.detail, time)
+    waits = held(step, incident, route, time)
+    if waits is None and told.why in HELD_BACK | {Reason.OUTSIDE_HOURS}:
+        waits = _too_soon(step, incident, route, told, time)
+    if waits is not None:
+        _waits_for(step, incident, told, waits.reason, waits.detail)
+        step.settle(route.name, told.pending, waits.reason, waits.detail, time)
         told.pending = []
-        if held.until > time:
-            _look_at(step, incident, route, told, held.until)
+        if waits.until > time:
+            _look_at(step, incident, route, told, waits.until)
         return
     if told.why == Reason.RATE_LIMITED:
         _digest(step, route, time)
@@ -138,16 +165,51 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         tell(step, incident, route, "opened", time, told.pending)
 
 
-def _held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate | None:
+def _look_at_rise(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
+    """Send a rise in severity that waited, unless something keeps it still."""
+    if told.state != "told" or not told.why:
+        return
+    still: Gate | None = None
+    for member in step.policy.open_on(incident, route):
+        if RANK[member.event.severity] <= RANK[told.severity]:
+            continue
+        one = gate(step.policy, step.state, member.event, route, time)
+        if one is None:
+            tell(step, incident, route, "worse", time, [])
+            return
+        if still is None or 0 < one.until < (still.until or one.until + 1):
+            still = one
+    told.why = told.detail = ""
+    if still is not None:
+        _wait_with_rise(step, incident, route, still, time)
+
+
+def _too_soon(
+    step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int
+) -> Gate | None:
+    """What nothing holds back any more may have to last, or to cool down, all the same."""
+    cool = told.since + route.setting.cool_down if told.messages else 0
+    if cool > time:
+        return Gate(Reason.COOL_DOWN, "", cool)
+    opened = [
+        one.event.opened
+        for one in step.policy.open_on(incident, route)
+        if gate(step.policy, step.state, one.event, route, time) is None
+    ]
+    lasts = min(opened, default=0) + route.setting.min_duration
+    return Gate(Reason.TOO_SHORT, "", lasts) if lasts > time else None
+
+
+def held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate | None:
     """What keeps an incident from a route: something keeps each of its open alerts."""
     found: Gate | None = None
     for member in step.policy.open_on(incident, route):
-        held = gate(step.policy, step.state, member.event, route, time)
-        if held is None:
+        one = gate(step.policy, step.state, member.event, route, time)
+        if one is None:
             later = room(step.state, route, time)
             return Gate(Reason.RATE_LIMITED, "", later) if later else None
-        if found is None or 0 < held.until < (found.until or held.until + 1):
-            found = held
+        if found is None or 0 < one.until < (found.until or one.until + 1):
+            found = one
     return found
 
 
@@ -163,7 +225,7 @@ def _digest(step: Step, route: ReadyRoute, time: int) -> None:
     ]
     for one in waiting:
         told = one.told[route.name]
-        told.state, told.since, told.due = "told", time, 0
+        told.state, told.since, told.due, told.why, told.detail = "told", time, 0, "", ""
         told.together = len(waiting) > 1
         severities = [member.event.severity for member in step.policy.open_on(one, route)]
         told.severity = max(severities, key=RANK.__getitem__)
@@ -247,3 +309,28 @@ def end_without_transition(
         told.messages += 1
         step.hand(route, "resolved", time, [incident], told.pending)
     told.state, told.since, told.due, told.pending = "ended", time, 0, []
+
+
+def free_effects(step: Step, time: int) -> None:
+    """A cause is over: what it inhibited is looked at again."""
+    state = step.state
+    for one in list(state.inhibited):
+        incident = state.incidents.get(one)
+        waiting = [] if incident is None else held_back(incident)
+        if incident is None or not waiting:
+            del state.inhibited[one]
+            continue
+        for name in waiting:
+            look_again(step, incident, step.policy.by_name[name], time)
+
+
+def held_back(incident: Incident) -> list[str]:
+    """Routes on which an incident, or its rise in severity, waits for what not only time ends.
+
+    Of several alerts the last one that waits gives the reason: a cause, a silence, or a score.
+    """
+    return [
+        name
+        for name, told in incident.told.items()
+        if told.state in ("waiting", "told") and told.why in HELD_BACK
+    ]

@@ -9,126 +9,30 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import NamedTuple
 
 import msgspec
 
 from padit.alerting.compiled import Policy
+from padit.alerting.dating import Dating, Moment
 from padit.alerting.effects import Effect
 from padit.alerting.engine import Engine
-from padit.alerting.entries import (
-    AlertEvent,
-    Command,
-    Entry,
-    Progress,
-    RunBegan,
-    Tick,
-    command_of,
-    event_of,
-)
+from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan, Tick
 from padit.alerting.job_progress import Reports
 from padit.alerting.notifiers.base import secret
 from padit.alerting.policy import AlertingConfig
+from padit.alerting.records import Record, audit_record, entry_of, logged
 from padit.alerting.signing import check
 from padit.alerting.state import State, dump, load
 from padit.alerting.step import MOST
 from padit.alerting.store.base import LogRow, Store
 from padit.alerting.store.retention import cut_of, forget, horizon_of
-from padit.domain.audit import JobProgress, RunStarted, decode_record
+from padit.domain.audit import JobProgress
 from padit.domain.errors import StateError, WireFormatError
-from padit.domain.timestamps import format_utc, parse_timestamp
+from padit.domain.timestamps import format_utc
 
-__all__ = [
-    "Alerting",
-    "Record",
-    "audit_record",
-    "digest_of_config",
-    "entry_of",
-    "logged",
-    "rank_of",
-]
-
+__all__ = ["Alerting", "digest_of_config"]
 
 _LOG = logging.getLogger(__name__)
-
-
-class Record(NamedTuple):
-    """Bytes of an input.
-
-    Attributes:
-        kind: `alert`, `command` or `audit`.
-        place: topic or file.
-        partition: of the topic; 0 of a file.
-        number: of the record in there: line or offset.
-        following: where reading goes on behind it.
-        data: the bytes.
-    """
-
-    kind: str
-    place: str
-    partition: int
-    number: int
-    following: int
-    data: bytes
-
-
-def entry_of(kind: str, data: bytes) -> tuple[str | None, Entry] | None:
-    """Identity and entry from bytes; None for a record of the audit log that is no entry.
-
-    Raises:
-        WireFormatError: it is none.
-    """
-    if kind == "alert":
-        event = event_of(data)
-        return event.id, event
-    if kind == "command":
-        command = command_of(data)
-        return command.id, command
-    if kind == "tick":
-        return None, Tick(*map(int, data.split()))
-    if kind == "progress":
-        return None, msgspec.json.decode(data, type=Progress)
-    record = audit_record(data)
-    if isinstance(record, RunStarted):
-        began = parse_timestamp(record.moment) if record.moment else record.live_from
-        return None if began is None else (record.run, RunBegan(began, record.run))
-    return None
-
-
-def logged(number: int, kind: str, payload: bytes) -> Entry | None:
-    """An entry of the log; None for a record of the audit log that is none.
-
-    Raises:
-        StateError: it is damaged. It was an entry when it was appended, so to leave it out would
-            change what was decided.
-    """
-    try:
-        found = entry_of(kind, payload)
-    except (WireFormatError, ValueError) as error:
-        message = (
-            f"entry {number} of the log is damaged: {error}; bring the store back from a backup, "
-            "or begin a new one (--data) with the topics"
-        )
-        raise StateError(message) from error
-    return None if found is None else found[1]
-
-
-def audit_record(data: bytes) -> object:
-    """A record of the job's audit log.
-
-    Raises:
-        WireFormatError: it is none.
-    """
-    try:
-        return decode_record(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"it is no record of an audit log: {error}"
-        raise WireFormatError(message) from error
-
-
-def rank_of(identity: str | None, entry: Entry) -> tuple[int, bool, str]:
-    """The place of an entry in a log that is built from inputs: event time, then id."""
-    return entry.time, isinstance(entry, AlertEvent), identity or ""
 
 
 def digest_of_config(config: AlertingConfig) -> str:
@@ -146,6 +50,7 @@ class Alerting:
     Attributes:
         state: of the engine.
         reports: records of the job's progress that this process took.
+        dating: checks times.
     """
 
     def __init__(self, config: AlertingConfig, store: Store) -> None:
@@ -159,6 +64,8 @@ class Alerting:
         policy = Policy(config)
         self._engine = Engine(policy)
         self._memory = policy.memory
+        self._delay = config.merge_delay
+        self.dating = Dating(config.max_ahead, max(config.keep, 2 * policy.memory))
         self._digest = digest_of_config(config)
         self._horizon = horizon_of(store)
         self._restore()
@@ -166,7 +73,8 @@ class Alerting:
     def take(self, records: Sequence[Record]) -> list[Effect]:
         """Append inputs to the log and apply them, in one transaction; what is new in effects.
 
-        Where very much is due before one of them, that happens first, in transactions of its own.
+        Where very much is due before one of them, that happens first, in transactions of its own,
+        and so does what is left of a command about very many alerts.
 
         Raises:
             SinkError: the store cannot be written. What is not written of this has not happened;
@@ -174,14 +82,22 @@ class Alerting:
         """
         found: list[Effect] = []
         taken = 0
-        while taken < len(records):
+        while taken < len(records) or self.behind:
             with self._writing():
-                taken = self._take_some(records, taken)
+                if self.behind:
+                    self._let_pass(Tick(self.state.now, MOST))
+                else:
+                    taken = self._take_some(records, taken)
                 found += self._add()
         return found
 
+    @property
+    def behind(self) -> bool:
+        """Whether something is left of a command: `take` does it before any record."""
+        return self.state.rest is not None
+
     def _take_some(self, records: Sequence[Record], begin: int) -> int:
-        """Take records up to one before which very much is due, and some of that; how far it is."""
+        """Take records up to one before or behind which very much happens; how far that is."""
         for number in range(begin, len(records)):
             record = records[number]
             made = self._take(record)  # some of it may be written by then
@@ -189,6 +105,8 @@ class Alerting:
                 return number
             self._made += made
             self._store.move(record.place, record.partition, record.following)
+            if self.behind:
+                return number + 1
         return len(records)
 
     @contextmanager
@@ -213,17 +131,18 @@ class Alerting:
             return []
         with self._writing():
             if not self._happened(time):
-                self._let_pass(Tick(time), str(time))
+                self._let_pass(Tick(time))
             return self._add()
 
     def _happened(self, time: int) -> bool:
         """Whether very much is due by an event time; some of it happens then."""
         much = self._engine.much_due(self.state, time)
         if much:
-            self._let_pass(Tick(time, MOST), f"{time} {MOST}")
+            self._let_pass(Tick(time, MOST))
         return much
 
-    def _let_pass(self, tick: Tick, payload: str) -> None:
+    def _let_pass(self, tick: Tick) -> None:
+        payload = f"{tick.time} {tick.most}" if tick.most else str(tick.time)
         self._store.append("tick", None, tick.time, payload.encode())
         made = self._apply(tick)
         self._made += made
@@ -299,12 +218,13 @@ class Alerting:
 
     def _take(self, record: Record) -> list[Effect] | None:
         """What follows from a record; None: very much is due before, of which some happened."""
+        at = Moment(record.written, self.state.seen)
         try:
             if record.kind == "audit":
                 told = audit_record(record.data)
                 if isinstance(told, JobProgress):
-                    return self._report(told)
-            found = self._entry_of(record)
+                    return self._report(told, at)
+            found = self._entry_of(record, at)
         except WireFormatError as error:
             self._store.refuse(
                 record.place, record.partition, record.number, str(error), record.data
@@ -312,10 +232,10 @@ class Alerting:
             return []
         if found is None:
             return []
-        identity, entry = found
+        identity, entry, data = found
         if not isinstance(entry, Command | RunBegan) and self._happened(entry.time):
             return None
-        number = self._store.append(record.kind, identity, entry.time, record.data)
+        number = self._store.append(record.kind, identity, entry.time, data)
         if number is None:
             return []
         if isinstance(entry, RunBegan):
@@ -323,26 +243,46 @@ class Alerting:
             self._reports.begin()
         return self._apply(entry)
 
-    def _entry_of(self, record: Record) -> tuple[str | None, Entry] | None:
-        """As `entry_of`, of what may be taken."""
+    def _now(self, written: int) -> int:
+        """Event time by the job, by what was taken, or by when a record was written."""
+        reached = self._reports.reached
+        return max(self.state.now, written - self._delay if reached is None else reached)
+
+    def _entry_of(self, record: Record, at: Moment) -> tuple[str | None, Entry, bytes] | None:
+        """As `entry_of`, of what may be taken, with the bytes for the log."""
         if record.kind == "command" and self._key:
             check(record.data, self._key)
         found = entry_of(record.kind, record.data)
-        self._check_age(found)
-        return found
+        if found is None:
+            return None
+        identity, entry = found
+        self._check_age(entry)
+        self.dating.check(entry, at)
+        if isinstance(entry, AlertEvent | RunBegan) and self.dating.too_far(entry, at):
+            data = self.dating.dated_back(record.data, entry, at, self._now(at.written))
+            again = entry_of(record.kind, data)
+            return (identity, entry if again is None else again[1], data)
+        return identity, entry, record.data
 
-    def _check_age(self, found: tuple[str | None, Entry] | None) -> None:
-        """What is older than the log may have been taken before; the log no longer knows."""
+    def _check_age(self, entry: Entry) -> None:
+        """What is older than the log may have been taken before; the log no longer knows.
+
+        What came after the latest alert was not, also where a clock that leapt has cut the log.
+        """
         horizon = self._horizon
-        if found is not None and horizon is not None and found[1].time < horizon.time:
+        if horizon is None or entry.time >= horizon.time:
+            return
+        if isinstance(entry, RunBegan) or entry.time <= self.state.seen:
             message = f"it is of before {format_utc(horizon.time)}, where the log begins (`keep`)"
             raise WireFormatError(message)
 
-    def _report(self, record: JobProgress) -> list[Effect] | None:
+    def _report(self, record: JobProgress, at: Moment) -> list[Effect] | None:
         """The job has come further; an entry of the log only where something was due by then.
 
         So a quiet job does not fill the log, and the entry makes the same difference as before.
         """
+        if self.dating.too_far(Progress(record.watermark), at):
+            return []
         row, other = self._reports.take(record)
         if other:
             self._store.forget_reported()

@@ -18,7 +18,8 @@ from padit.alerting.effects import Effect
 from padit.alerting.event_clock import EventClock
 from padit.alerting.figures import Figures
 from padit.alerting.policy import AlertingConfig
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
 from padit.alerting.store.opening import open_store
 from padit.alerting.store.readdressing import readdress
@@ -26,6 +27,8 @@ from padit.alerting.tracing import AlertTraces
 from padit.connectors.uris import Address
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
+from padit.ops import metric_names as names
+from padit.ops.stats import Stats
 from padit.ops.tracing import traces_of
 
 __all__ = ["Input", "Service", "wait_for_lead"]
@@ -192,7 +195,7 @@ class Service:
     def _once(self) -> None:
         records = self._source.poll(self._wait())
         effects: list[Effect] = []
-        if records:
+        if records or self._core.behind:
             alerts = [one.data for one in records if one.kind == "alert"]
             self.canary.note(alerts, time.time())
             self._traces.arrived(alerts)
@@ -214,9 +217,11 @@ class Service:
         breakers = [(worker.name, worker.left_alone) for worker in self._workers]
         silent = self._clock.silent
         self.canary.judge(time.time())
-        self.figures.make(
-            self._core.state, self._store, self._routes, breakers, silent, self.canary.show
-        )
+        self.figures.make(self._core.state, self._store, self._routes, breakers, silent, self._show)
+
+    def _show(self, stats: Stats) -> None:
+        self.canary.show(stats)
+        stats.set(names.ALERTING_AHEAD, self._core.dating.ahead)
 
     def _held(self, work: Callable[[], _T]) -> _T | None:
         """A store that is full or away holds everything up; nothing is lost."""

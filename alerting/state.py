@@ -12,11 +12,27 @@ from padit.alerting.entries import AlertEvent, Command, Target
 from padit.domain.alert import Severity
 from padit.domain.errors import StateError
 
-__all__ = ["Incident", "Member", "SilenceSet", "State", "Taken", "Told", "dump", "load"]
+__all__ = [
+    "FOR_EVER",
+    "Incident",
+    "Member",
+    "Rest",
+    "SilenceSet",
+    "State",
+    "Taken",
+    "Told",
+    "dump",
+    "load",
+]
 
-_VERSION = 8
-# Before 7 an acknowledgement stayed when it had run out, before 8 a series had one holder.
-_READ = frozenset({5, 6, 7, _VERSION})
+FOR_EVER = 1 << 62
+"""End of a silence without one."""
+
+_VERSION = 9
+# Before 7 an acknowledgement stayed when it had run out, before 8 a series had one holder, before 9
+# a command was one piece.
+_ONE_HOLDER = frozenset({5, 6, 7})
+_READ = _ONE_HOLDER | {8, _VERSION}
 
 
 class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -76,7 +92,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
         severity: the highest that was sent.
         since: event time of the latest change of `state`.
         due: when to look again, microseconds; 0: never.
-        why: while it waits, the reason.
+        why: while it waits, or a rise in its severity does, the reason.
         detail: of the reason.
         pending: transitions whose outcome is open.
         messages: sent so far.
@@ -147,6 +163,20 @@ class SilenceSet(msgspec.Struct, array_like=True, gc=False):
     by: str = ""
 
 
+class Rest(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is left of a command about very many alerts; it happens before anything else.
+
+    Attributes:
+        command: the command.
+        left: incident, fingerprint and id of the alerts.
+        frees: whether an alert that it has ended inhibited others.
+    """
+
+    command: Command
+    left: list[tuple[str, str, str]]
+    frees: bool = False
+
+
 class State(msgspec.Struct, array_like=True):
     """Everything; see `Engine.apply`.
 
@@ -183,6 +213,7 @@ class State(msgspec.Struct, array_like=True):
         shared: event time of the latest alert with a key of `keys`.
         edges: openings with a label that states an edge: `joined` an incident by it, or stayed
             `apart` from one whose alerts depend on the same source.
+        rest: of a command, while it happens in parts.
     """
 
     version: int = _VERSION
@@ -215,6 +246,7 @@ class State(msgspec.Struct, array_like=True):
     ended: dict[str, list[tuple[int, str]]] = {}
     edges: dict[str, int] = {}
     shared: dict[str, int] = {}
+    rest: Rest | None = None
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -245,7 +277,9 @@ def load(data: bytes) -> State:
     try:
         version = _head.decode(data).version
         if version in _READ:
-            return _decoder.decode(data) if version == _VERSION else _upgraded(data)
+            found = _upgraded(data) if version in _ONE_HOLDER else _decoder.decode(data)
+            found.version = _VERSION
+            return found
     except (msgspec.DecodeError, LookupError, TypeError, AttributeError) as error:
         message = f"the saved state of alerting ({len(data)} bytes) is damaged: {error}"
         raise StateError(message) from error

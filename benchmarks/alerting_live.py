@@ -17,7 +17,7 @@ import yaml
 from benchmarks.alerting_log import alert_lines
 from benchmarks.latency import LatencyPlan, live
 from padit.alerting.policy import AlertingConfig
-from padit.alerting.sequencer import Record
+from padit.alerting.records import Record
 from padit.alerting.service import Service
 from padit.alerting.store.opening import open_store
 from padit.devcluster.broker import start_broker

@@ -7,15 +7,15 @@ from typing import Any
 
 import yaml
 
-__all__ = ["NO_VALUE", "OnceLoader", "read_yaml"]
+__all__ = ["read_yaml"]
 
-NO_VALUE = (ValueError, LookupError, AttributeError)
+_NO_VALUE = (ValueError, LookupError, AttributeError)
 """What the loader raises, beside its own errors, of `2026-02-30`, `!!bool x` and `!!float ''`."""
 
-_MERGE = "tag:yaml.org,2002:merge"
+_MOST_REPEATED = 100_000
 
 
-class OnceLoader(yaml.SafeLoader):
+class _OnceLoader(yaml.SafeLoader):
     """As `yaml.SafeLoader`; of a mapping with a key twice it makes an error with its line."""
 
     def __init__(self, text: str) -> None:
@@ -33,13 +33,35 @@ class OnceLoader(yaml.SafeLoader):
 def _refuse_twice(node: yaml.MappingNode) -> None:
     names: set[tuple[str, str]] = set()
     for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+        if not isinstance(key, yaml.ScalarNode):
             continue
         name = (key.tag, key.value)
         if name in names:
             message = f"the key {key.value!r} stands twice"
             raise yaml.constructor.ConstructorError(None, None, message, key.start_mark)
         names.add(name)
+
+
+def _refuse_what_aliases_blow_up(root: yaml.Node) -> None:
+    """Ten aliases of ten aliases of ... are few bytes, and more values than memory holds."""
+    sizes: dict[yaml.Node, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        found = sizes.get(node)
+        if found == 0:
+            message = "an alias stands in what it names"
+            raise yaml.constructor.ConstructorError(None, None, message, node.start_mark)
+        if found is None:
+            sizes[node] = 0
+            below = node.value if isinstance(node, yaml.SequenceNode) else ()
+            if isinstance(node, yaml.MappingNode):
+                below = [one for pair in node.value for one in pair]
+            found = sizes[node] = 1 + sum(map(size, below))
+        return found
+
+    if size(root) - len(sizes) > _MOST_REPEATED:
+        message = f"its aliases repeat more than {_MOST_REPEATED:,} values"
+        raise yaml.YAMLError(message)
 
 
 def read_yaml(text: str) -> Any:
@@ -49,16 +71,20 @@ def read_yaml(text: str) -> Any:
     {'a': {'b': 1}}
 
     Raises:
-        yaml.YAMLError: it is no YAML, or a key stands twice, or it is nested too deep, or it has a
-            day or a number that there is not.
+        yaml.YAMLError: it is no YAML, or a key stands twice, or it is nested too deep, or its
+            aliases make too much of it, or it has a day or a number that there is not.
     """
-    loader = OnceLoader(text)
+    loader = _OnceLoader(text)
     try:
-        return loader.get_single_data()
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_what_aliases_blow_up(node)
+        return loader.construct_document(node)
     except RecursionError as error:
         message = "it is nested too deep"
         raise yaml.YAMLError(message) from error
-    except NO_VALUE as error:
+    except _NO_VALUE as error:
         message = f"it has a value that is none: {error}"
         raise yaml.YAMLError(message) from error
     finally:

@@ -84,6 +84,7 @@ ALERTING_OUT_OF_ORDER = "padit_alerting_out_of_order_total"
 ALERTING_UNMATCHED = "padit_alerting_unmatched_commands_total"
 ALERTING_EDGES = "padit_alerting_edges_total"
 ALERTING_REFUSED = "padit_alerting_refused_total"
+ALERTING_AHEAD = "padit_alerting_ahead_total"
 ALERTING_STORE_UP = "padit_alerting_store_up"
 ALERTING_JOB_SILENT = "padit_alerting_job_silent_seconds"
 CANARY_LAST = "padit_canary_last_timestamp_seconds"
@@ -147,6 +148,7 @@ HELP: Mapping[str, str] = {
     ALERTING_EDGES: "Alerts whose label states what their source depends on: result joined (an "
     "incident by that alone) or apart (others depend on the same, which is no reason).",
     ALERTING_REFUSED: "Records of the inputs that are no entry.",
+    ALERTING_AHEAD: "Alerts, runs and progress dated too far ahead, since the process began.",
     ALERTING_STORE_UP: "0 while the store is full, locked or away.",
     ALERTING_JOB_SILENT: "Seconds since the job last reported its progress.",
     CANARY_LAST: "Event time of the last alert of a canary.",

@@ -30,7 +30,7 @@ from padit.analysis.series_store import SeriesStore
 from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError, SinkError
 from padit.domain.timestamps import MICROS, format_utc
-from padit.domain.yaml_text import NO_VALUE, OnceLoader
+from padit.domain.yaml_text import read_yaml
 from padit.portal.accounts import Accounts, Tables
 from padit.portal.evidence import EvidenceWindows
 from padit.portal.feeder import Feeder
@@ -50,7 +50,6 @@ T = TypeVar("T")
 _PATIENCE = 10.0
 _SILENCE_SECONDS = 5.0
 _MOST_PAGES = 2_000
-_MOST_NODES = 100_000
 _MOST_KEPT = 64 << 20
 DEFAULT_CONFIG = """\
 # Without --config every alert is shown on this page, and sent to nobody.
@@ -68,15 +67,8 @@ def parse_config(text: str, place: str) -> AlertingConfig:
         ConfigurationError: it is none; the message names the key.
     """
     try:
-        loader = OnceLoader(text)
-        node = loader.get_single_node()
-        if _size(node, {}) > _MOST_NODES:
-            message = f"{place} grows to more than {_MOST_NODES:,} values by its aliases"
-            raise ConfigurationError(message)
-        content = None if node is None else loader.construct_document(node)
-    except ConfigurationError:
-        raise
-    except (yaml.YAMLError, RecursionError, *NO_VALUE) as error:
+        content = read_yaml(text)
+    except yaml.YAMLError as error:
         message = f"{place} is no YAML: {str(error)[:500]}"
         raise ConfigurationError(message) from error
     if not isinstance(content, dict):
@@ -89,18 +81,6 @@ def parse_config(text: str, place: str) -> AlertingConfig:
     except RecursionError as error:
         message = f"{place} is nested too deeply"
         raise ConfigurationError(message) from error
-
-
-def _size(node: Any, known: dict[int, int]) -> int:
-    """How many values a document has once its aliases are written out."""
-    if not isinstance(node, yaml.CollectionNode):
-        return 1
-    found = known.get(id(node))
-    if found is None:
-        known[id(node)] = 1  # one that holds itself is refused later
-        parts = [part for one in node.value for part in (one if isinstance(one, tuple) else (one,))]
-        found = known[id(node)] = 1 + sum(_size(part, known) for part in parts)
-    return found
 
 
 def local_parts(

@@ -14,7 +14,8 @@ from queue import Empty, SimpleQueue
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.policy import AlertingConfig
-from padit.alerting.sequencer import Alerting, Record, logged
+from padit.alerting.records import Record, logged
+from padit.alerting.sequencer import Alerting
 from padit.alerting.service import Input
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import SinkError

@@ -12,7 +12,8 @@ from typing import Any
 
 from padit.alerting.entries import AlertEvent, Command, command_of
 from padit.alerting.policy import AlertingConfig
-from padit.alerting.sequencer import digest_of_config, logged
+from padit.alerting.records import logged
+from padit.alerting.sequencer import digest_of_config
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import MICROS
 from padit.ops.background import Background

@@ -14,7 +14,8 @@ from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import MOST_ATTEMPTS, Worker
 from padit.alerting.effects import Handed
 from padit.alerting.notifiers.base import by_status
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.store.sqlite import SqliteStore
 from tests.alerting.making import SIMPLE, cloud_event, config_of, event, run
 from tests.alerting.receiving import Answer, receiving

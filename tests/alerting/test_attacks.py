@@ -19,7 +19,8 @@ from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
 from padit.alerting.matching import Hours, next_start, within
 from padit.alerting.policy import AlertingConfig, HoursSetting
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.state import State, dump
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main

@@ -21,7 +21,8 @@ from padit.alerting.effects import Handed
 from padit.alerting.entries import AlertEvent, Entry, event_of
 from padit.alerting.event_clock import EventClock
 from padit.alerting.inputs import FileInput
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import SinkError, WireFormatError
 from padit.domain.timestamps import MICROS

@@ -12,8 +12,9 @@ from padit.alerting.delivery.worker import Worker
 from padit.alerting.effects import Handed
 from padit.alerting.entries import Entry
 from padit.alerting.policy import AlertingConfig
+from padit.alerting.records import Record
 from padit.alerting.report import residues
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.state import dump
 from padit.alerting.store.base import Store
 from padit.alerting.store.readdressing import readdress

@@ -179,7 +179,8 @@ def test_a_silence_by_command_ends_by_command() -> None:
     log: list[Entry] = [command("silence", 0, id="s", until=at(60)), event("opened", 1),
            command("unsilence", 2, note="s"), event("opened", 3, "b", metric="rpm")]  # fmt: skip
     _, effects = run(log)
-    assert reasons(effects) == {f"a-opened-{at(1)}": "silenced", f"b-opened-{at(3)}": "handed"}
+    assert sent(effects) == [("all", "opened", 2)]
+    assert reasons(effects) == {f"a-opened-{at(1)}": "silenced", f"b-opened-{at(3)}": "grouped"}
 
 
 def test_a_cause_inhibits_its_effects_until_it_is_over() -> None:

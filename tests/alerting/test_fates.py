@@ -8,7 +8,8 @@ import pytest
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.fates import LEFT_ALONE, answer_in, fate_of, leave_alone
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.store.readdressing import readdress
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main

@@ -8,7 +8,8 @@ import pytest
 from padit.alerting.entries import Entry, Progress, RunBegan
 from padit.alerting.event_clock import EventClock
 from padit.alerting.recorded import merged
-from padit.alerting.sequencer import Alerting, Record, entry_of
+from padit.alerting.records import Record, entry_of
+from padit.alerting.sequencer import Alerting
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.audit import JobProgress, RunStarted, encode_record
 from padit.domain.timestamps import MICROS

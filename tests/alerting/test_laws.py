@@ -1,14 +1,17 @@
 """Laws of the engine, over generated logs and policies."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from padit.alerting import decide, people, routing
 from padit.alerting.compiled import Policy
-from padit.alerting.effects import Effect, Handed, Outcome, Reason
+from padit.alerting.effects import CommandResult, Effect, Feedback, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
 from padit.alerting.entries import (
     AlertEvent,
@@ -19,8 +22,10 @@ from padit.alerting.entries import (
     Tick,
     fingerprint_of,
 )
+from padit.alerting.matching import RANK
 from padit.alerting.report import residues
 from padit.alerting.state import State, dump, load
+from padit.alerting.step import Step
 from tests.alerting.making import at, event, policy_of
 
 POLICIES = [
@@ -45,47 +50,69 @@ min_score: 0.72
     )
 ]
 
-_KINDS: list[Literal["acknowledge", "unacknowledge", "resolve", "silence", "feedback"]] = [
-    "acknowledge", "unacknowledge", "resolve", "silence", "feedback",
+_Kind = Literal["acknowledge", "unacknowledge", "resolve", "silence", "unsilence", "feedback"]
+_KINDS: list[_Kind] = [
+    "acknowledge", "unacknowledge", "resolve", "silence", "unsilence", "feedback",
 ]  # fmt: skip
 
 
 @st.composite
-def logs(draw: st.DrawFn) -> list[Entry]:
-    """Logs of alerts that open, rise and resolve, with commands, ticks and runs between."""
+def logs(
+    draw: st.DrawFn,
+    kinds: Sequence[_Kind] = _KINDS,
+    people: int = 8,
+    sources: Sequence[str] = ("s0", "s1", "s2", "s3"),
+) -> list[Entry]:
+    """Logs of alerts that open, rise and resolve, with commands, ticks and runs between.
+
+    Args:
+        draw: of the strategy.
+        kinds: what people do.
+        people: from 1 to 8; the less, the more of the entries are commands.
+        sources: of the alerts.
+    """
     log: list[Entry] = []
     open_alerts: dict[tuple[str, str], str] = {}
     minute = 0.0
     for number in range(draw(st.integers(0, 40))):
         minute += draw(st.sampled_from([0.0, 0.1, 0.5, 1.0, 3.0, 20.0]))
-        source = draw(st.sampled_from(["s0", "s1", "s2", "s3"]))
+        source = draw(st.sampled_from(sources))
         metric = draw(st.sampled_from(["m0", "m1"]))
         what = draw(st.integers(0, 9))
-        if what <= 6:
+        if what < min(people, 7):
             log.append(_alert(draw, open_alerts, source, metric, minute, number))
         elif what == 7:
             log.append(Tick(at(minute)))
-        elif what == 8:
-            what_they_do = draw(st.sampled_from(_KINDS))
-            ahead = draw(st.sampled_from([-1.0, 0.0, 2.0]))
-            target = draw(st.sampled_from([
-                Target(source=source), Target(source=source, metric=metric),
-                Target(fingerprint=fingerprint_of(source, metric)), Target(source="*"),
-            ]))  # fmt: skip
-            log.append(
-                Command(
-                    f"c{number}",
-                    at(minute + ahead),
-                    "ann",
-                    what_they_do,
-                    target,
-                    at(minute + 10),
-                    "noise",
-                )
-            )
+        elif what == 8 or people <= what < 7:
+            log.append(_command(draw, kinds, log, source, metric, minute))
         else:
             log.append(RunBegan(at(minute), f"run{number}"))
     return log
+
+
+def _command(
+    draw: st.DrawFn,
+    kinds: Sequence[_Kind],
+    log: list[Entry],
+    source: str,
+    metric: str,
+    minute: float,
+) -> Command:
+    silences = [one.id for one in log if isinstance(one, Command) and one.kind == "silence"]
+    kind = draw(st.sampled_from([one for one in kinds if silences or one != "unsilence"]))
+    target = draw(st.sampled_from([
+        Target(source=source), Target(source=source, metric=metric),
+        Target(fingerprint=fingerprint_of(source, metric)), Target(source="*"),
+    ]))  # fmt: skip
+    return Command(
+        f"c{len(log)}-{minute}",
+        at(minute + draw(st.sampled_from([-1.0, 0.0, 2.0]))),
+        "ann",
+        kind,
+        target,
+        draw(st.sampled_from([0, at(minute + 10)])),
+        draw(st.sampled_from(silences)) if kind == "unsilence" else "noise",
+    )
 
 
 def _alert(
@@ -168,6 +195,43 @@ def test_the_residue_is_0_after_every_entry(log: list[Entry], policy: Policy) ->
         assert set(residues(state, policy.by_name).values()) <= {0}
 
 
+@given(log=logs(("silence", "unsilence"), 4), policy=st.sampled_from(POLICIES))
+@settings(max_examples=80, deadline=None)
+def test_what_waits_on_a_route_is_kept_from_it_by_something_that_holds_now(
+    log: list[Entry], policy: Policy
+) -> None:
+    """Else nothing would ever look at it again."""
+    engine, state = Engine(policy), State()
+    for entry in log:
+        engine.apply(state, entry)
+        step = Step(policy, state)
+        for incident in state.incidents.values():
+            for name in routing.held_back(incident):
+                told = incident.told[name]
+                if told.state == "waiting" and policy.firing_on(incident, policy.by_name[name]):
+                    assert routing.held(step, incident, policy.by_name[name], state.now) is not None
+
+
+@given(log=logs(("silence", "unsilence", "resolve"), 5, ("s1",)), policy=st.sampled_from(POLICIES))
+@settings(max_examples=80, deadline=None)
+def test_an_open_alert_that_nothing_keeps_from_a_route_was_sent_there_as_severe_as_it_is(
+    log: list[Entry], policy: Policy
+) -> None:
+    """Or its incident waits for time alone."""
+    engine, state = Engine(policy), State()
+    for entry in log:
+        engine.apply(state, entry)
+        for incident in state.incidents.values():
+            for route in policy.by_name.values():
+                for one in policy.open_on(incident, route):
+                    if decide.gate(policy, state, one.event, route, state.now) is None:
+                        told = incident.told[route.name]
+                        assert told.state in ("told", "closing", "waiting")
+                        assert (
+                            told.state != "told" or RANK[one.event.severity] <= RANK[told.severity]
+                        )
+
+
 def test_a_transition_that_got_lost_would_show_as_residue() -> None:
     state, _ = _run(POLICIES[0], [event("opened", 0)])
     (name, *_) = POLICIES[0].by_name
@@ -235,3 +299,41 @@ def test_what_a_second_lost_run_ends_does_not_depend_on_ticks_between() -> None:
     ]  # fmt: skip
     ticked = [*log[:2], Tick(at(20)), *log[2:]]
     assert _run(policy_of(), log)[1] == _run(policy_of(), ticked)[1]
+
+
+@given(
+    log=logs(),
+    policy=st.sampled_from(POLICIES),
+    most=st.integers(1, 3),
+    cuts=st.sets(st.integers(0, 80)),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_command_in_parts_does_what_it_does_at_once_whatever_comes_between(
+    log: list[Entry], policy: Policy, most: int, cuts: set[int]
+) -> None:
+    """A part is a tick that lets no time pass; what comes next finds all of the command done."""
+    end = Tick(at(100_000))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(people, "MOST", 10**9)
+        whole, effects = _run(policy, [*log, end])
+        patch.setattr(people, "MOST", most)
+        engine, state, in_parts = Engine(policy), State(), list[Effect]()
+        for number, entry in enumerate([*log, end]):
+            in_parts += engine.apply(state, entry)
+            if state.rest is not None and number in cuts:  # else what comes next does it
+                engine, state = Engine(policy), load(dump(state))
+                in_parts += engine.apply(state, Tick(state.now, most))
+    assert dump(state) == dump(whole)
+    assert _without_results(in_parts) == _without_results(effects)
+    assert _verdicts(in_parts) == _verdicts(effects)
+
+
+def _without_results(effects: list[Effect]) -> list[Effect]:
+    """A command's own result comes with its first part; verdicts are written a part at a time."""
+    return [one for one in effects if not isinstance(one, CommandResult | Feedback)]
+
+
+def _verdicts(effects: list[Effect]) -> list[tuple[str, str]]:
+    found = [(one.command, alert) for one in effects if isinstance(one, Feedback)
+             for alert in one.alerts]  # fmt: skip
+    return found + [(one.id, one.result) for one in effects if isinstance(one, CommandResult)]

@@ -12,7 +12,8 @@ import pytest
 
 from padit.alerting import step
 from padit.alerting.effects import Effect
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.state import dump
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.audit import JobProgress, RunStarted, encode_record

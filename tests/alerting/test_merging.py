@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padit.alerting.merging import Merge
-from padit.alerting.sequencer import Record
+from padit.alerting.records import Record
 
 
 def _record(partition: int, number: int, kind: str = "alert") -> Record:

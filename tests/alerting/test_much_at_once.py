@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from padit.alerting import engine, sequencer
+from padit.alerting import engine, people, sequencer
 from padit.alerting.effects import Effect
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.state import dump
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import SinkError
@@ -23,7 +24,8 @@ from tests.alerting import test_many_ends as many
 from tests.alerting.making import at, cloud_event, config_of, event
 
 _MOST = 300
-_WAYS = [many.by_tick, many.by_progress, many.by_another_alert, many.by_a_lost_run]
+_WAYS = many.WAYS
+_MODULES = (engine, people, sequencer)
 
 
 class Counted(SqliteStore):
@@ -66,7 +68,7 @@ def test_much_at_once_makes_the_same_in_short_transactions_and_again_from_the_lo
 ) -> None:
     found = []
     for most in (10**9, _MOST):
-        for module in (engine, sequencer):
+        for module in _MODULES:
             monkeypatch.setattr(module, "MOST", most)
         monkeypatch.setattr(engine, "PIECE", 100)
         monkeypatch.setattr(many, "_numbers", itertools.count())
@@ -75,7 +77,9 @@ def test_much_at_once_makes_the_same_in_short_transactions_and_again_from_the_lo
         _to_the_end(core, way)
         found.append((_content(store), core.state.counts))
         if most == _MOST:
-            late = store.sizes[-many.MANY // _MOST :]  # of what is due; records are taken as read
+            late = (
+                store.sizes[1:] if way is many.by_command else store.sizes[-many.MANY // _MOST :]
+            )  # of what is due; records are taken as read
             assert 0 < max(late) <= 3 * _MOST
             again = Alerting(config_of(), store)
             assert dump(again.state) == dump(core.state)
@@ -86,7 +90,7 @@ def test_much_at_once_makes_the_same_in_short_transactions_and_again_from_the_lo
 def test_a_command_is_taken_between_the_parts_and_the_log_has_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (engine, sequencer):
+    for module in _MODULES:
         monkeypatch.setattr(module, "MOST", _MOST)
     store = SqliteStore(tmp_path)
     core = Alerting(config_of(), store)
@@ -105,6 +109,40 @@ def test_a_command_is_taken_between_the_parts_and_the_log_has_its_place(
     store.close()
 
 
+def test_a_command_that_ended_in_the_middle_goes_on_where_it_was_before_anything_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 1,200 that somebody resolves 600 are over when the store is gone, and the process dies."""
+    for module in _MODULES:
+        monkeypatch.setattr(module, "MOST", _MOST)
+    store = SqliteStore(tmp_path)
+    core = Alerting(config_of(), store)
+    asked, let_pass = [0], core._let_pass
+
+    def gone(entry: Any) -> None:
+        asked[0] += 1
+        if asked[0] == 2:
+            message = "it is gone"
+            raise SinkError(message)
+        let_pass(entry)
+
+    monkeypatch.setattr(core, "_let_pass", gone)
+    with pytest.raises(SinkError):
+        many.by_command(core)
+    assert _ended(store) == 2 * _MOST
+    again = Alerting(config_of(), store)
+    behind = [again.behind]
+    assert again.next_due() == again.state.now
+    late = cloud_event(event("opened", 1, "late", source="late", opened=at(1)))
+    again.take([many.record("alert", late)])
+    assert [*behind, again.behind] == [True, False]
+    assert _ended(store) == many.MANY
+    kinds = [kind for (kind,) in store.execute("SELECT kind FROM delivery ORDER BY number")]
+    assert kinds == ["opened"] * many.MANY + ["resolved"] * many.MANY + ["opened"]
+    assert dump(Alerting(config_of(), store).state) == dump(again.state)
+    store.close()
+
+
 def _ended(store: SqliteStore) -> int:
     (row,) = store.execute("SELECT count(*) FROM delivery WHERE kind = 'resolved'").fetchall()
     count: int = row[0]
@@ -117,7 +155,7 @@ def test_records_that_were_taken_before_a_failure_change_nothing_when_they_come_
     contents = []
     for fails in (False, True):
         monkeypatch.undo()
-        for module in (engine, sequencer):
+        for module in _MODULES:
             monkeypatch.setattr(module, "MOST", _MOST)
         monkeypatch.setattr(many, "_numbers", itertools.count())
         store = SqliteStore(tmp_path / str(fails))

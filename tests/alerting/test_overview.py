@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from padit.alerting import due, engine
+from padit.alerting import due, engine, people
 from padit.alerting.entries import AlertEvent, Command, Entry, RunBegan, Target, Tick
 from padit.alerting.overview import Overview
 from padit.alerting.policy import AlertingConfig
@@ -111,6 +111,27 @@ def test_the_alert_that_a_lost_run_left_open_changes_as_the_next_of_its_series_o
     presenter.forget(change)
     assert change.alerts == ("again", "press-1")
     assert b'"state":"resolved"' in presenter.alert("press-1")
+
+
+def test_a_part_of_a_command_changes_the_alerts_that_end_in_it_and_a_page_misses_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (due, people):
+        monkeypatch.setattr(module, "MOST", 10)
+    overview = Overview(AlertingConfig.model_validate(_CONFIG))
+    entries: list[Entry] = [_event(f"press-{n}") for n in range(10, 60)]
+    entries += [Command("c", _AT, "ann", "resolve", Target(source="press-*"))]
+    for n, entry in enumerate(entries, 1):
+        overview.apply(n, entry)
+    while overview.state.rest is not None:
+        before = {name for name, one in overview.alerts.items() if not one.closed}
+        change = overview.apply(overview.version + 1, Tick(overview.state.now, 10))
+        ended = {name for name in before if overview.alerts[name].closed}
+        assert len(ended) == 10
+        assert ended <= set(change.alerts)
+        assert {overview.alerts[name].incident for name in ended} <= set(change.incidents)
+    assert all(one.closed and one.reason == "by ann" for one in overview.alerts.values())
+    assert len(overview.deeds.of(overview.alerts["press-10"].incident)) == 1
 
 
 @pytest.mark.parametrize("lost", [False, True])

@@ -16,7 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from padit.alerting.effects import Handed
 from padit.alerting.recorded import of_store
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
 from padit.alerting.store.opening import open_store
 from padit.alerting.store.postgresql import SCHEMA, PostgresStore

@@ -10,7 +10,8 @@ from padit.alerting import inputs, service
 from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.inputs import TopicInput
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.service import Service
 from padit.alerting.store.opening import open_store
 from padit.connectors.uris import parse_address

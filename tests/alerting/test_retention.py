@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from padit.alerting.entries import AlertEvent, Entry
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.store.attempts import attempted
 from padit.alerting.store.base import Store
 from padit.alerting.store.opening import open_store

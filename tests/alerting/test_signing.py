@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.records import Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.signing import check, sign
 from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.errors import WireFormatError

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Producer
 
 from padit.alerting import inputs
 from padit.alerting.inputs import TopicInput
-from padit.alerting.sequencer import Record
+from padit.alerting.records import Record
 from padit.alerting.store.sqlite import SqliteStore
 from padit.connectors.uris import parse_address
 from padit.domain.audit import JobProgress, RunStarted, encode_record

@@ -14,8 +14,9 @@ from padit.alerting.engine import Engine
 from padit.alerting.entries import AlertEvent, Entry, Tick
 from padit.alerting.preview import alerts_of, compare, preview
 from padit.alerting.recorded import merged, of_store
+from padit.alerting.records import Record
 from padit.alerting.sentences import MEANS
-from padit.alerting.sequencer import Alerting, Record
+from padit.alerting.sequencer import Alerting
 from padit.alerting.state import State, dump
 from padit.alerting.store.sqlite import SqliteStore
 from padit.cli.main import main

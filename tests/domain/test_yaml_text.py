@@ -65,3 +65,19 @@ def test_what_people_write_is_read_by_no_loader_that_takes_the_last_of_two_keys(
     sources = {one for folder in folders for one in folder.rglob("*.py")}
     found = {one for one in sources if "yaml.safe_load(" in one.read_text(encoding="utf-8")}
     assert found == {root / "devcluster" / "flink.py"}  # what Flink ships
+
+
+def test_two_merges_into_one_mapping_are_a_key_that_stands_twice() -> None:
+    with pytest.raises(yaml.YAMLError, match="the key '<<' stands twice"):
+        read_yaml("d:\n  <<: {x: 1}\n  <<: {y: 2}")
+    assert read_yaml("d: {<<: [{x: 1}, {y: 2}]}") == {"d": {"x": 1, "y": 2}}
+
+
+def test_aliases_of_aliases_are_refused_before_they_fill_the_memory() -> None:
+    """Of 560 bytes a command made 100,000 routes in 3 s, and of 60 more ten times as many."""
+    levels = [f"r{n}: &r{n} {{routes: [{', '.join([f'*r{n - 1}'] * 10)}]}}" for n in range(1, 9)]
+    with pytest.raises(yaml.YAMLError, match="its aliases repeat more than 100,000 values"):
+        read_yaml("\n".join(["r0: &r0 {name: x}", *levels]))
+    with pytest.raises(yaml.YAMLError, match="an alias stands in what it names"):
+        read_yaml("routes: &a [{name: x, routes: *a}]")
+    assert read_yaml("a: &a [1]\nb: [*a, *a]") == {"a": [1], "b": [[1], [1]]}

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from padit.alerting.sequencer import entry_of
+from padit.alerting.records import entry_of
 from padit.cli.main import main
 from padit.codecs.validate import Validate
 from padit.domain.errors import ConfigurationError, SourceError

@@ -1,0 +1,115 @@
+"""Times that cannot be: a clock that is wrong dates its own record, and moves no other's time.
+
+Time goes on by what is taken. So one alert of the year 2199 would end each silence and wait, and
+make all that comes later old. What is refused, and what is dated back, is decided before the log,
+which holds the result: so the same log gives the same messages.
+"""
+
+import logging
+from typing import Any, NamedTuple
+
+import msgspec
+
+from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan
+from padit.domain.audit import RunStarted, decode_record, encode_record
+from padit.domain.errors import WireFormatError
+from padit.domain.timestamps import EARLIEST_US, LATEST_US, format_utc
+
+__all__ = ["Dating", "Moment"]
+
+_LOG = logging.getLogger(__name__)
+
+
+class Moment(NamedTuple):
+    """Where time stands when a record is taken, microseconds.
+
+    Attributes:
+        written: when the record was written to its topic; 0: not known.
+        seen: event time of the latest alert.
+    """
+
+    written: int
+    seen: int
+
+
+class Dating:
+    """Checks the times of records before they are entries.
+
+    Args:
+        most: how far an alert may lie ahead of its record, microseconds.
+        keep: how far it may lie behind the latest one, microseconds.
+
+    Attributes:
+        ahead: records so far that lay too far ahead.
+    """
+
+    def __init__(self, most: int, keep: int) -> None:
+        self._most = most
+        self._keep = keep
+        self.ahead = 0
+
+    def check(self, entry: Entry, at: Moment) -> None:
+        """Refuse what no clock that was set says, and what is older than is kept.
+
+        Raises:
+            WireFormatError: it is such a time.
+        """
+        if not EARLIEST_US <= entry.time < LATEST_US:
+            message = f"its time is {format_utc(entry.time)}, not between 2000 and 2200"
+            raise WireFormatError(message)
+        if isinstance(entry, AlertEvent | Command) and entry.time < at.seen - self._keep:
+            message = (
+                f"its time is {format_utc(entry.time)}, longer than `keep` before the latest "
+                f"alert, that of {format_utc(at.seen)}"
+            )
+            raise WireFormatError(message)
+
+    def too_far(self, entry: Entry, at: Moment) -> bool:
+        """Whether an alert, a run or the job's progress lies too far ahead of its record.
+
+        A command may: it waits for its time.
+        """
+        far = (
+            isinstance(entry, AlertEvent | RunBegan | Progress)
+            and 0 < at.written < entry.time - self._most
+        )
+        if far:
+            self.ahead += 1
+            if self.ahead & (self.ahead - 1) == 0:  # the 1st, 2nd, 4th ... for it may be each
+                _LOG.warning("%s", _sentence(entry, at, self._most, self.ahead))
+        return far
+
+    def dated_back(self, data: bytes, entry: AlertEvent | RunBegan, at: Moment, now: int) -> bytes:
+        """The bytes of an alert, or of the beginning of a run, with the time that it is.
+
+        Raises:
+            WireFormatError: what was not looked at before is no JSON.
+        """
+        time = min(now, at.written + self._most)
+        if isinstance(entry, RunBegan):
+            record = decode_record(data)
+            if isinstance(record, RunStarted):
+                return encode_record(msgspec.structs.replace(record, moment=format_utc(time)))
+            return data
+        try:
+            found: dict[str, Any] = msgspec.json.decode(data)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            message = f"it is no JSON: {error}"
+            raise WireFormatError(message) from error
+        alert = found["data"]
+        alert["summary"] = f"{alert['summary']} (dated {found['time']}: a clock is wrong)".strip()
+        alert["opened"] = format_utc(min(entry.opened, time))
+        found["time"] = format_utc(time)
+        return msgspec.json.encode(found)
+
+
+def _sentence(entry: Entry, at: Moment, most: int, count: int) -> str:
+    what = {AlertEvent: "an alert", RunBegan: "a run of the job"}.get(type(entry), "the job")
+    if isinstance(entry, AlertEvent):
+        what = f"an alert of {entry.source_id!r:.200}"
+    hours = most / 3_600_000_000
+    done = "it is left out" if isinstance(entry, Progress) else "it counts as of now"
+    return (
+        f"{what} says {format_utc(entry.time)}, more than {hours:g} h (`max_ahead`) after it was "
+        f"written ({format_utc(at.written)}): {done}. A clock is wrong; {count} so far"
+    )

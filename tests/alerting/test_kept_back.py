@@ -1,0 +1,131 @@
+"""What a silence, a cause or hours kept from a route is sent, as it is, when that ends."""
+
+import pytest
+
+from padit.alerting.entries import Entry, Target
+from tests.alerting.making import SIMPLE, at, command, event, policy_of, reasons, run, sent, tick
+
+_ROUTE = """
+receivers: {{ops: {{kind: webhook, url: "http://127.0.0.1:1/"}}}}
+routes: [{{name: all, receiver: ops, {}}}]
+"""
+
+
+def test_the_end_of_a_cause_by_hand_lets_through_what_it_inhibited() -> None:
+    """As its end by the data does; what the same command ends is not sent first."""
+    policy = policy_of(
+        SIMPLE + "inhibit: [{name: i, cause: {metric: power}, effect: {metric: 'm*'}}]\n"
+    )
+    log: list[Entry] = [
+        event("opened", 0, "cause", metric="power"),
+        event("opened", 1, "effect", source="press-2", metric="m1"),
+        event("opened", 1, "both", source="press-3", metric="m2"),
+    ]
+    one = command("resolve", 2, target=Target(source="press-1"))
+    assert ("all", "opened", 2.0) in sent(run([*log, tick(2), one], policy)[1])
+    both = command("resolve", 2, target=Target(source="press-[13]"))
+    found = sent(run([*log, tick(2), both], policy)[1])
+    assert [kind for _, kind, _ in found] == ["opened", "resolved", "opened"]
+
+
+@pytest.mark.parametrize("until", [0, at(60)])
+def test_what_a_silence_kept_back_is_sent_when_somebody_ends_it(until: int) -> None:
+    log: list[Entry] = [
+        command("silence", 0, id="s", until=until),
+        event("opened", 10),
+        event("opened", 15, "other", source="press-2"),
+        command("unsilence", 20, note="s", target=Target()),
+    ]
+    state, effects = run([*log, tick(100)])
+    assert sent(effects) == [("all", "opened", 15.0), ("all", "opened", 20.0)]
+    assert not state.timers
+
+
+def test_a_cause_that_ends_lets_its_effect_through_beside_what_a_silence_keeps_back() -> None:
+    policy = policy_of(
+        SIMPLE + "inhibit: [{name: i, cause: {metric: power}, effect: {metric: m1}}]\n"
+    )
+    log: list[Entry] = [
+        command("silence", 0, id="s", target=Target(metric="m2")),
+        event("opened", 0, "cause", metric="power", source="grid"),
+        event("opened", 1, "effect", metric="m1"),
+        event("opened", 1, "silenced", metric="m2"),
+        event("resolved", 5, "cause", metric="power", source="grid", opened=at(0)),
+    ]
+    assert ("all", "opened", 5.0) in sent(run(log, policy)[1])
+
+
+@pytest.mark.parametrize("end", [command("resolve", 5), event("resolved", 5, opened=at(10))])
+def test_an_alert_never_ends_before_it_opened_whatever_clock_says_so(end: Entry) -> None:
+    state, effects = run([event("opened", 10), tick(11), end, tick(20)])
+    (incident,) = state.incidents.values()
+    assert [one.closed for one in incident.members.values()] == [at(10)]
+    kinds = [kind for _, kind, _ in sent(effects)]
+    assert kinds == ["opened", "resolved"]
+
+
+_POWER = "inhibit: [{name: i, cause: {metric: power}, effect: {metric: torque_nm}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("keeps", "ends"),
+    [
+        (command("silence", 3, id="s", until=at(8)), tick(9)),
+        (command("silence", 3, id="s"), command("unsilence", 8, note="s", target=Target())),
+        (event("opened", 3, "cause", metric="power", source="grid"),
+         event("resolved", 8, "cause", metric="power", source="grid", opened=at(3))),
+        (event("opened", 3, "cause", metric="power", source="grid"),
+         command("resolve", 8, target=Target(source="grid"))),
+    ],
+)  # fmt: skip
+def test_a_rise_in_severity_that_was_kept_back_is_sent_when_that_ends(
+    keeps: Entry, ends: Entry
+) -> None:
+    """Nobody heard that what began before a maintenance had become critical in it."""
+    rise = event("updated", 5, severity="CRITICAL", opened=at(1))
+    log: list[Entry] = [event("opened", 1), tick(4), keeps, rise, tick(8), ends, tick(30)]
+    found = sent(run(log, policy_of(SIMPLE + _POWER))[1])
+    assert ("all", "worse", 8.0) in found
+    assert [kind for _, kind, _ in found].count("worse") == 1
+    eased = [*log[:4], event("resolved", 6, opened=at(1)), *log[4:]]
+    assert "worse" not in [kind for _, kind, _ in sent(run(eased, policy_of(SIMPLE + _POWER))[1])]
+
+
+def test_what_waited_for_something_else_still_has_to_last_and_to_cool_down() -> None:
+    route = _ROUTE.format("min_duration: 5m, cool_down: 20m")
+    policy = policy_of(route + "incidents: {window: 15m}\n")
+    log: list[Entry] = [command("silence", 0, id="s", until=at(11)), event("opened", 10)]
+    assert sent(run([*log, tick(30)], policy)[1]) == [("all", "opened", 15.0)]
+    short = [*log, event("resolved", 12, opened=at(10)), tick(30)]
+    assert sent(run(short, policy)[1]) == []
+    again: list[Entry] = [
+        event("opened", 0), event("resolved", 10, opened=at(0)), tick(12),
+        command("silence", 12, id="s", until=at(20)), event("opened", 13, "b"), tick(60),
+    ]  # fmt: skip
+    assert sent(run(again, policy)[1]) == [
+        ("all", "opened", 5.0), ("all", "resolved", 11.0), ("all", "opened", 30.0),
+    ]  # fmt: skip
+
+
+def test_an_alert_that_becomes_severe_enough_for_a_cause_inhibits_from_then_on() -> None:
+    policy = policy_of(SIMPLE + "inhibit: [{name: i, cause: {metric: power, severity: CRITICAL}, "
+                       "effect: {metric: torque_nm}}]\n")  # fmt: skip
+    log: list[Entry] = [
+        event("opened", 0, "cause", metric="power", source="grid"),
+        event("updated", 1, "cause", metric="power", source="grid", severity="CRITICAL",
+              opened=at(0)),
+        event("opened", 2),
+    ]  # fmt: skip
+    _, effects = run(log, policy)
+    assert reasons(effects)[f"a-opened-{at(2)}"] == "inhibited"
+
+
+def test_what_comes_and_goes_and_was_ended_by_hand_is_sent_again_when_it_opens_and_stays() -> None:
+    policy = policy_of(SIMPLE + "flapping: {changes: 3, within: 20m, quiet: 5m}\n")
+    log: list[Entry] = []
+    for n in range(3):
+        log += [event("opened", n, f"a{n}"),
+                event("resolved", n + 0.5, f"a{n}", opened=at(n))]  # fmt: skip
+    log += [event("opened", 3, "a3"), command("resolve", 3), event("opened", 3.5, "a4"), tick(90)]
+    kinds = [kind for _, kind, _ in sent(run(log, policy)[1])]
+    assert kinds == ["opened", "flapping", "resolved", "opened"]

@@ -51,6 +51,7 @@ class AlertEvent(
         reason: why it resolved.
         delay: within which time the effects of one fault open alerts, microseconds: half of the
             job's window, when its median turns, and the time between two; 0 where not stated.
+        partner: metric of the source that it does not follow any more; empty where it is alone.
     """
 
     id: str
@@ -70,6 +71,7 @@ class AlertEvent(
     shift: float = 0.0
     reason: str = ""
     delay: int = 0
+    partner: str = ""
 
 
 class Target(msgspec.Struct, frozen=True, omit_defaults=True, gc=False, forbid_unknown_fields=True):
@@ -167,6 +169,10 @@ class _Evidence(msgspec.Struct):
     window: _Window
 
 
+class _Partner(msgspec.Struct):
+    partner: str = ""
+
+
 class _Data(msgspec.Struct):
     id: str
     source_id: str
@@ -204,6 +210,7 @@ class _Command(msgspec.Struct, forbid_unknown_fields=True):
 
 _events = msgspec.json.Decoder(_CloudEvent)
 _evidence = msgspec.json.Decoder(_Evidence)
+_partner = msgspec.json.Decoder(_Partner)
 _commands = msgspec.json.Decoder(_Command)
 _TYPE = "io.padit.alert."
 
@@ -254,6 +261,7 @@ def event_of(data: bytes) -> AlertEvent:
             shift=float(shift) if isinstance(shift, int | float) else 0.0,
             reason=str(one.metadata.get("reason", "")),
             delay=0 if kind == "resolved" else _delay_of(one.evidence),
+            partner=_partner_of(one.evidence) if kind == "opened" else "",
         )
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         message = f"it is no transition of an alert of PADIT: {error}"
@@ -268,6 +276,15 @@ def _delay_of(evidence: msgspec.Raw) -> int:
     except (msgspec.DecodeError, ValueError, OverflowError):  # of an earlier version, or none
         return 0
     return half + between if 0 < between <= _LONGEST_DELAY and 0 < half <= _LONGEST_DELAY else 0
+
+
+def _partner_of(evidence: msgspec.Raw) -> str:
+    if b'"partner"' not in bytes(evidence):  # most have none
+        return ""
+    try:
+        return _partner.decode(evidence).partner[:_LONGEST_NAME]
+    except msgspec.DecodeError:
+        return ""
 
 
 def command_of(data: bytes) -> Command:

@@ -64,7 +64,9 @@ def _incident_for(policy: Policy, state: State, event: AlertEvent, before: str |
     """Where an opening belongs; `before`: an alert of its series that a lost run left open."""
     if before is not None:
         return state.incidents[state.alerts[before][0]]
-    incident = _find(policy, state, event, fingerprint_of(event.source_id, event.metric_name))
+    incident = _of_partner(policy, state, event) or _find(
+        policy, state, event, fingerprint_of(event.source_id, event.metric_name)
+    )
     _count_edges(policy, state, event, incident)
     if incident is not None:
         return incident
@@ -72,6 +74,22 @@ def _incident_for(policy: Policy, state: State, event: AlertEvent, before: str |
     if identity not in state.incidents:  # else an alert that a lost run left, once more
         state.incidents[identity] = Incident(identity, event.time, event.time, event.time)
     return state.incidents[identity]
+
+
+def _of_partner(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
+    """The incident of the metric that an alert does not follow any more, where that opened lately.
+
+    It is the same event seen twice; which of the two is told first depends on the windows.
+    """
+    if not event.partner:
+        return None
+    alert = state.series.get(fingerprint_of(event.source_id, event.partner))
+    if alert is None:
+        return None
+    name, fingerprint = state.alerts[alert]
+    incident = state.incidents[name]
+    opened = incident.members[fingerprint].event.opened
+    return incident if event.time - opened <= policy.config.incidents.spread else None
 
 
 def _count_edges(policy: Policy, state: State, event: AlertEvent, found: Incident | None) -> None:

@@ -92,9 +92,16 @@ def _with_logs(arguments: list[str], debug: bool) -> list[str]:
     # Beam logs at every import that it has no Google Cloud client, which is not needed here.
     logging.getLogger().handlers[0].addFilter(lambda record: "apitools" not in str(record.msg))
     if not debug:
+        logging.getLogger().handlers[0].addFilter(_is_news)
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.ERROR)
     return others
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for the traceback of an error that Beam raises again, and that has a sentence here."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (record.name == "apache_beam.runners.common" and isinstance(error, PaditError))
 
 
 @contextmanager

@@ -161,8 +161,9 @@ def _dispatch(arguments: list[str]) -> int:
         epilog="Every command has --help with examples; --debug shows logs and tracebacks, and "
         "--log_format json makes each log line an object. "
         "--plugins DIR brings adapters, detectors and notifiers of your own (`padit plugins`). "
-        "Exit codes: 0 done; 1 the job failed or a part is broken; 2 the command line, a "
-        "configuration or a place is wrong; 3 nothing could be read, or too much was lost.",
+        "Exit codes: 0 done; 1 the job failed, a part is broken, or an input or output cannot be "
+        "reached; 2 the command line or a configuration is wrong; 3 nothing could be read, or too "
+        "much was lost.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     # Only the wanted command is imported: Beam alone takes seconds.

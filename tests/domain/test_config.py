@@ -78,7 +78,9 @@ def test_an_unknown_detector_is_refused_with_the_ones_there_are() -> None:
 
 
 def test_an_unknown_parameter_of_a_detector_is_refused_with_the_allowed_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"detector rule: limits: .*parameters are: rules"):
+    with pytest.raises(
+        ConfigurationError, match=r"detector rule: unknown key limits; allowed are: rules"
+    ):
         create_detector("rule", {"limits": 5})
 
 

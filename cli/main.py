@@ -4,8 +4,8 @@ A verb's module has `HELP` (one line), `EXAMPLES`, `add_arguments(parser)` and
 `run(args) -> exit code`; one that takes options of Beam has `PASS_THROUGH = True` and finds
 them in `args.rest`.
 
-Exit codes: 0 done; 1 the job failed or something is broken; 2 the command line, a
-configuration or a place is wrong; 3 nothing could be read, or too much of the input was lost;
+Exit codes: 0 done; 1 the job failed, something is broken, or an input or output cannot be
+reached; 2 the command line or a configuration is wrong; 3 nothing could be read, or too much of the input was lost;
 130 stopped at once by Ctrl-C.
 """
 

@@ -5,8 +5,8 @@ A verb's module has `HELP` (one line), `EXAMPLES`, `add_arguments(parser)` and
 them in `args.rest`.
 
 Exit codes: 0 done; 1 the job failed, something is broken, or an input or output cannot be
-reached; 2 the command line or a configuration is wrong; 3 nothing could be read, or too much of the input was lost;
-130 stopped at once by Ctrl-C.
+reached; 2 the command line or a configuration is wrong; 3 nothing could be read, or too much
+of the input was lost; 130 stopped at once by Ctrl-C.
 """
 
 import argparse

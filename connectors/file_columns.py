@@ -116,8 +116,8 @@ def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
         return ""
     cell = str(table[plan.time_columns[0]][row].as_py())
     for zone in re.findall(r"\b[A-Z]{2,5}\b", cell):
-        for form in possible_formats(cell.replace(zone, "UTC")):
-            option = f"time_format={form.replace('%Z', zone)}"
+        for found in possible_formats(cell.replace(zone, "UTC")):
+            option = f"time_format={found.replace('%Z', zone)}"
             return f": {zone} may be several zones; say it with {option} and timezone=NAME"
     if is_clock(cell):
         day = f"start=2026-01-05&timestamp={plan.time_columns[0]}"

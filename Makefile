@@ -159,20 +159,24 @@ $(VENV)/bin/python: | python
 	$(BIN)/pip install --quiet --upgrade pip==25.3
 
 $(VENV)/.demo: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
+	@echo 'installing into $(VENV); the first time takes minutes, and nothing is shown meanwhile'
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable .
 	$(BIN)/padit compile
 	touch $@
 
 $(VENV)/.test: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
+	@echo 'installing into $(VENV); the first time takes minutes, and nothing is shown meanwhile'
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,notify,stores,portal,telemetry,docs,dev]'
 	$(BIN)/padit compile
 	touch $@ $(VENV)/.demo $(VENV)/.install
 
 $(VENV)/.install: requirements.lock pyproject.toml setup.py | $(VENV)/bin/python
+	@echo 'installing into $(VENV); the first time takes minutes, and nothing is shown meanwhile'
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[flink,adapters,alerting,notify,stores,portal,telemetry]'
 	$(BIN)/padit compile
 	touch $@ $(VENV)/.demo
 
 $(VENV)/.docs $(VENV)/.fuzz $(VENV)/.mutants: $(VENV)/.%: $(VENV)/.test
+	@echo 'installing into $(VENV); the first time takes minutes, and nothing is shown meanwhile'
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[$*]'
 	touch $@

@@ -40,6 +40,7 @@ def show(folder: Path, seed: int, minutes: float, port: int, *, browser: bool) -
     factory = LiveFactory(folder, seed, _say)
     factory.prepare()
     server, portal = _page(folder, port)
+    portal.catches_up = factory.catches_up
     ending = _Ending(server, minutes, FAILS_WITHIN_SECONDS)
 
     helper = threading.Thread(

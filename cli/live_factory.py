@@ -98,7 +98,12 @@ class LiveFactory:
         self._say = say
         self._watch, self._cells = _step()
         self._thread = Background(self._run, "factory")
+        self._caught_up = False
         self.failed = ""
+
+    def catches_up(self) -> bool:
+        """Whether the machines are still behind the clock, by design, and nothing is wrong."""
+        return not (self._caught_up or self.failed)
 
     def prepare(self) -> None:
         """The hour before: normal operation, as quickly as it can be computed."""
@@ -116,14 +121,14 @@ class LiveFactory:
             file.close()
 
     def _run(self) -> None:
-        before, gone, said = time.monotonic(), float(self._at), False
+        before, gone = time.monotonic(), float(self._at)
         while not self._thread.wait(_STEP_SECONDS):
             now = time.monotonic()
             clock = time.time() - self._start / MICROS
             gone = min(gone + _SPEED * (now - before), clock)
             before = now
-            if gone == clock and not said:
-                said = True
+            if gone == clock and not self._caught_up:
+                self._caught_up = True
                 self._say("the factory has caught up with the clock, and goes on at its pace")
             due = int(gone) - self._at
             try:

@@ -4,9 +4,9 @@ A verb's module has `HELP` (one line), `EXAMPLES`, `add_arguments(parser)` and
 `run(args) -> exit code`; one that takes options of Beam has `PASS_THROUGH = True` and finds
 them in `args.rest`.
 
-Exit codes: 0 done; 1 the job failed or something is broken; 2 the command line, a
-configuration or a place is wrong; 3 nothing could be read, or too much of the input was lost;
-130 stopped at once by Ctrl-C.
+Exit codes: 0 done; 1 the job failed, something is broken, or an input or output cannot be
+reached; 2 the command line or a configuration is wrong; 3 nothing could be read, or too much
+of the input was lost; 130 stopped at once by Ctrl-C.
 """
 
 import argparse
@@ -92,9 +92,16 @@ def _with_logs(arguments: list[str], debug: bool) -> list[str]:
     # Beam logs at every import that it has no Google Cloud client, which is not needed here.
     logging.getLogger().handlers[0].addFilter(lambda record: "apitools" not in str(record.msg))
     if not debug:
+        logging.getLogger().handlers[0].addFilter(_is_news)
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.ERROR)
     return others
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for the traceback of an error that Beam raises again, and that has a sentence here."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not (record.name == "apache_beam.runners.common" and isinstance(error, PaditError))
 
 
 @contextmanager
@@ -154,8 +161,9 @@ def _dispatch(arguments: list[str]) -> int:
         epilog="Every command has --help with examples; --debug shows logs and tracebacks, and "
         "--log_format json makes each log line an object. "
         "--plugins DIR brings adapters, detectors and notifiers of your own (`padit plugins`). "
-        "Exit codes: 0 done; 1 the job failed or a part is broken; 2 the command line, a "
-        "configuration or a place is wrong; 3 nothing could be read, or too much was lost.",
+        "Exit codes: 0 done; 1 the job failed, a part is broken, or an input or output cannot be "
+        "reached; 2 the command line or a configuration is wrong; 3 nothing could be read, or too "
+        "much was lost.",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     # Only the wanted command is imported: Beam alone takes seconds.

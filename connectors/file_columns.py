@@ -21,6 +21,7 @@ from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
 from padit.connectors.file_times import floats, is_text, of_dictionary, times_of_rows, whole
+from padit.connectors.tables.time_formats import possible_formats
 from padit.connectors.tables.times import TimeForm, is_clock
 from padit.connectors.tables.values import (
     NumberForm,
@@ -104,6 +105,9 @@ def rows_of(
     return _wide_rows(plan, plan.body, table, time, faults, forms)
 
 
+_DIGITS_OF_TIMES = 4  # fewer are no time that is written in another way
+
+
 def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
     """What helps with a time that cannot be read."""
     if form.format:
@@ -111,16 +115,18 @@ def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
     if len(plan.time_columns) != 1:
         return ""
     cell = str(table[plan.time_columns[0]][row].as_py())
-    named = re.fullmatch(r"[-0-9]{10} [:0-9]{8} ([A-Z]{2,5})", cell)
-    if named:
-        option = f"time_format=%Y-%m-%d %H:%M:%S {named[1]}"
-        return f": {named[1]} may be several zones; say it with {option} and timezone=NAME"
+    for zone in re.findall(r"\b[A-Z]{2,5}\b", cell):
+        for found in possible_formats(cell.replace(zone, "UTC")):
+            option = f"time_format={found.replace('%Z', zone)}"
+            return f": {zone} may be several zones; say it with {option} and timezone=NAME"
     if is_clock(cell):
         day = f"start=2026-01-05&timestamp={plan.time_columns[0]}"
         return f": it has no date; with {day} it counts from the beginning of that day"
     if re.fullmatch("[0-9]{1,2}:[0-9]{2}", cell):
         options = f"start=2026-01-05&timestamp={plan.time_columns[0]}&time_format=%H:%M"
         return f": it has no date; {options} gives the day of the first row"
+    if sum(one.isdecimal() for one in cell) >= _DIGITS_OF_TIMES:
+        return ": say how it is written with time_format=, such as time_format=%d.%m.%Y %H:%M"
     return ""
 
 

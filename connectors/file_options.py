@@ -148,7 +148,8 @@ class FileOptions(BaseModel):
     )
     encoding: Annotated[str | None, BeforeValidator(_encoding)] = Field(
         default=None,
-        description="Of a CSV file: `utf-8`, `utf-16`, `cp1252`, ...; by default found out.",
+        description="Of a CSV file: `utf-8`, `utf-16`, `cp1252`, `cp932`, ...; by default found "
+        "out, by usual words where it is no UTF-8.",
     )
     line_end: Literal["lf", "cr"] | None = Field(
         default=None,

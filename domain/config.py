@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -24,6 +25,7 @@ __all__ = [
     "NEVER_ACCEPT",
     "Section",
     "SeriesSetting",
+    "explain",
     "load_config",
     "load_model",
 ]
@@ -322,16 +324,26 @@ def load_model(path: str, model: type[_Model], *, empty: _Model | None = None) -
 
 
 def explain(place: str, model: type[BaseModel], error: ValidationError) -> str:
-    """The first fault of a configuration, with the keys that are allowed where it lies."""
-    first = error.errors()[0]
+    """The first fault of a configuration, with the keys that are allowed where it lies.
+
+    An unknown key comes first: where one is misspelled, another seems to be missing.
+    """
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
-    shown = _CREDENTIALS.sub("://...@", str(first["input"]))[:80]
-    text = first["msg"].removeprefix("Value error, ")
-    message = f"{place}: {where}: {text} (it is {shown!r})" if where else f"{place}: {text}"
+    text = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
     if first["type"] == "extra_forbidden":
-        allowed = ", ".join(_fields_at(model, first["loc"][:-1]))
-        message = f"{place}: unknown key {where}; allowed are: {allowed}"
-    return message
+        allowed = _fields_at(model, first["loc"][:-1])
+        meant = get_close_matches(str(first["loc"][-1]), allowed, 1)
+        hint = f"perhaps {meant[0]} is meant; " if meant else ""
+        return f"{place}: unknown key {where}; {hint}allowed are: {', '.join(allowed)}"
+    if first["type"] == "missing":
+        return f"{place}: {where}: {text}"
+    shown = "empty" if first["input"] is None else repr(_shown(first["input"]))
+    return f"{place}: {where}: {text} (it is {shown})" if where else f"{place}: {text}"
+
+
+def _shown(value: object) -> str:
+    return _CREDENTIALS.sub("://...@", str(value))[:80]
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -184,6 +184,7 @@ class Portal:
         self.evidence = EvidenceWindows(parts.open_reader)
         self._silence: tuple[float, tuple[Silence, bool]] | None = None
         self._latest, self._heard = 0, 0.0
+        self.catches_up: Callable[[], bool] = lambda: False  # a demonstration: on its way to now
         self.boot = secrets.token_hex(4)
         self.started = time.time()
 

@@ -17,6 +17,7 @@ from padit.domain.errors import ConfigurationError, LossError, SourceError
 from padit.domain.findings import Guess
 from padit.pipelines.bounds import Number
 from padit.pipelines.options import JobOptions, parse_options
+from padit.transforms.detectors import create_detector
 
 HELP = "Look at a file or topic: what would be read, what not, and why."
 EXAMPLES = """examples:
@@ -102,6 +103,9 @@ def _named(args: argparse.Namespace, error: NoTimeError) -> tuple[str, Survey]:
 def _survey(args: argparse.Namespace, uri: str) -> Survey:
     job = JobOptions.of(parse_options([f"--input={uri}", *args.rest]))
     config = load_config(job.config)
+    if job.config is not None:  # the command to go on with must not fail at its own file
+        for one in config.detectors:
+            create_detector(one.name, one.parameters)
     source = source_from_uri(
         job.input,
         Bounds(

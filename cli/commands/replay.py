@@ -26,8 +26,9 @@ A replay gives the alerts that the live job gave, to the byte; compare with `pad
 Several configurations read the input once; the results of each carry its name
 (alerts.now.jsonl, alerts.new.jsonl; topics alerts.now, alerts.new). `padit sweep` tries many.
 
-Exit codes: 0 done; 1 the job failed or a part is broken; 2 the command line, a configuration or a
-place is wrong; 3 nothing could be read, or too much was lost (--max_loss_share, --strict).
+Exit codes: 0 done; 1 the job failed, a part is broken, or an input or output cannot be
+reached; 2 the command line or a configuration is wrong; 3 nothing could be read, or too
+much was lost (--max_loss_share, --strict).
 """
 PASS_THROUGH = True
 _RESULTS = ("output", "anomalies", "features", "audit")

@@ -17,9 +17,9 @@ Any option of Beam passes through (--runner, --parallelism, ...). A start erases
 run adds to its outputs, see --overwrite for runs with an end.
 Every run ends with one JSON line on standard output; a live one on Ctrl-C or SIGTERM.
 
-Exit codes: 0 done; 1 the job failed or a part is broken; 2 the command line, a configuration or a
-place is wrong; 3 nothing could be read, or too much was lost (--max_loss_share, --strict; runs
-with an end only).
+Exit codes: 0 done; 1 the job failed, a part is broken, or an input or output cannot be
+reached; 2 the command line or a configuration is wrong; 3 nothing could be read, or too
+much was lost (--max_loss_share, --strict; runs with an end only).
 """
 PASS_THROUGH = True
 

@@ -125,7 +125,9 @@ def simulate(args: argparse.Namespace) -> dict[str, Any]:
             if args.labels:
                 write_labels(args.labels, factory, labels, start, seconds, overwrite=args.overwrite)
             shown = None if args.realtime else steps * len(factory.series)
-            written = _write(_paced(factory, steps, start, speed), start, shown, output)
+            blocks = _paced(factory, steps, start, speed)
+            endless = args.realtime and args.hours is None
+            written = _write(blocks, start, shown, output, endless=endless)
             complete = written == steps * len(factory.series)
         finally:
             output.close(complete)
@@ -221,8 +223,14 @@ def _no_room(place: str, error: OSError) -> SinkError:
     return SinkError(f"{place} cannot be written: {reason}; what is there is not all of it")
 
 
-def _write(blocks: Iterator[Rows], start: int, total: int | None, output: Output) -> int:
-    """Write until the end or Ctrl-C; the samples that were written."""
+def _write(
+    blocks: Iterator[Rows], start: int, total: int | None, output: Output, *, endless: bool
+) -> int:
+    """Write until the end; the samples that were written.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, where it is not the end that is meant.
+    """
     written, mark = 0, start
     try:
         with Progress(lambda: RunProgress(written, mark), total):
@@ -232,6 +240,8 @@ def _write(blocks: Iterator[Rows], start: int, total: int | None, output: Output
                 mark = int(rows.time[-1])
     except KeyboardInterrupt:
         sys.stderr.write("\nstopped; what was written stays\n")
+        if not endless:
+            raise
     return written
 
 

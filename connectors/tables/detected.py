@@ -147,7 +147,7 @@ def _format_of(cells: pa.Array, place: str, name: str) -> str:
     if 2 * np.count_nonzero(fits[best]) < len(cells):
         return ""
     other = _swapped(best)
-    if other in fits and best[:6] != "%d.%m.":
+    if best != other in fits and best[:6] != "%d.%m.":
         _refuse_doubt(fits, best, other, cells, place, name)
     return best
 

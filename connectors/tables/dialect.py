@@ -14,6 +14,7 @@ from padit.connectors.file_looks import MANY_CONTROLS, controls_in, known_by_mag
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
 from padit.connectors.tables.cells import DATA, cells_of, delimiter_of
+from padit.connectors.tables.encodings import likely_encoding
 from padit.connectors.tables.records import Cut, Text
 from padit.connectors.tables.reports import find_report
 from padit.connectors.tables.stream import BLANKS, BOM, read_pieces, squeeze
@@ -190,7 +191,8 @@ def _refuse_binary(path: str, text: Text) -> None:
     if known is not None:
         message = f"{path} is no text: it is {known[0]}; {known[1]}"
         raise SourceError(message)
-    controls = controls_in(head)
+    # What was not yet written when the power went is filled with zeros: a hole, and no binary file.
+    controls = controls_in(re.sub(rb"\0{16,}", b"", head))
     if (
         not text.encoding.startswith(("utf-16", "utf-32"))
         and controls >= MANY_CONTROLS
@@ -221,7 +223,7 @@ def _encoding(pieces: list[bytes]) -> tuple[str, str]:
     right = sum(not line.isascii() for line in lines) - len(wrong)
     many = len(wrong) >= 2 and len(wrong) * 10 >= len(lines) and len(wrong) > right
     if not _is_utf8(first) or many:
-        return "cp1252", "it is no UTF-8"
+        return likely_encoding(b"\n".join(wrong or [head]))
     return "utf-8", ""
 
 

@@ -303,6 +303,7 @@ _CLOCKS = (
     ", %I:%M:%S %p", ", %I:%M %p", "T%H:%M:%S", "T%H:%M", ":%H:%M:%S", "%H%M%S", " %H%M%S",
     "T%H%M%S", " %I:%M:%S%p", " %I:%M%p",
 )  # fmt: skip
+_DAYS_OF_YEAR = ("%Y-%j", "%Y/%j", "%Y:%j", "%Y %j")
 _OFFSETS = ("", "%z", " %z", " %Z")
 _WEEKDAYS = ("", "%a ", "%a, ")
 _YEAR_LAST = tuple(  # as C's ctime and `date` write it
@@ -332,8 +333,9 @@ def possible_without_year(text: str) -> list[str]:
 def possible_formats(text: str) -> list[str]:
     """The formats that a cell may have: a weekday perhaps, a date, a time and an offset perhaps."""
     found = [one for one in (*_YEAR_LAST, *_MONTHLY) if _part(one).fullmatch(text)]
+    dates = _DAYS_OF_YEAR if re.match("[0-9]{4}[-/: ][0-9]{3}(?![0-9])", text) else _DATES
     for weekday in _WEEKDAYS:
-        for date in _DATES:
+        for date in dates:
             begun = _part(weekday + date).match(text)
             if begun is None:
                 continue

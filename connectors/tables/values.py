@@ -34,7 +34,7 @@ _WIDE_SPACES = "\u00a0\u202f\u2009"
 _SIGN = "[-+\u2212]?"
 BODY = f"{_SIGN}(?:[0-9](?:[0-9.,'\u2019 {_WIDE_SPACES}]*[0-9])?[.,]?|[.,][0-9]+)"
 """The digits of a number with anything that may stand between them."""
-UNIT_BEGINS = r"[^0-9\s.,:;\"'+\-_/\\()\[\]{}=<>]"
+UNIT_BEGINS = "[^0-9\\s.,:;\"'+\\-_/\\\\()\\[\\]{}=<>\0-\x1f\x7f-\x9f\ufffd]"
 LONGEST_UNIT = 20
 UNIT = rf"{UNIT_BEGINS}[^\s:;\"\\]{{0,{LONGEST_UNIT - 1}}}"
 _CELL = rf"^(?P<n>{BODY}(?:[eE][-+]?[0-9]+)?)\s*(?P<u>{UNIT_BEGINS}[^\s:;\"\\]*)?$"

@@ -60,7 +60,7 @@ def _summary(portal: Portal) -> dict[str, Any]:
     return {
         "now": moment(portal.recorder.now), "recording": portal.recorder.recording,
         "last_record": moment(latest), "series": portal.count_series(),
-        "silent": silent._asdict(), "behind": behind,
+        "silent": silent._asdict(), "behind": behind, "catching_up": portal.catches_up(),
         "open_alerts": len(overview.state.alerts),
         "open_incidents": sum(one.firing > 0 for one in overview.state.incidents.values()),
         "clear_since": moment(overview.latest_end), "n": overview.version,

@@ -148,7 +148,8 @@ def test_options_metadata_is_added() -> None:
 
 
 def test_unknown_key_names_the_allowed_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"unknown key intervall_sec; allowed are: type"):
+    hint = "unknown key intervall_sec; perhaps interval_sec is meant; allowed are: type"
+    with pytest.raises(ConfigurationError, match=hint):
         create_adapter({"type": "host", "intervall_sec": 1})
 
 

@@ -311,3 +311,10 @@ def test_a_file_without_a_likely_time_is_refused_with_its_columns(
     said = capsys.readouterr().err
     assert "nothing can be read with timestamp=Time: " in said
     assert "time_format=%d/%m/%Y" in said
+
+
+def test_a_mistake_in_the_detectors_is_told_before_the_run(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "a.csv").write_text(WIDE)
+    (tmp_path / "job.yaml").write_text("detectors: [{name: rule, parameters: {rule: []}}]")
+    assert main(["look", str(tmp_path / "a.csv"), "--config", str(tmp_path / "job.yaml")]) == 2
+    assert "detector rule: unknown key rule; perhaps rules is meant" in capsys.readouterr().err

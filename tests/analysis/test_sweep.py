@@ -244,7 +244,10 @@ BAD_GRIDS = [
         "vary: {max_samples: {from: 1, to: 50000, step: 1}}",
         "max_samples: 50,000 values, and a grid has at most 20,000",
     ),
-    ("{vary: {alerts.open_at: 1}, vari: {}}", "unknown key vari; allowed are: config, vary"),
+    (
+        "{vary: {alerts.open_at: 1}, vari: {}}",
+        "unknown key vari; perhaps vary is meant; allowed are: config, vary",
+    ),
 ]
 
 

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -257,3 +258,38 @@ def test_an_adapter_without_a_sample_says_so(tmp_path: Path, capsys: Capture) ->
     files = f"files=[{{path: '{tmp_path}/*.log'}}]"
     assert main(["adapters", "try", "logs", "--set", files]) == 0
     assert "no sample came; --wait SECONDS" in capsys.readouterr().err
+
+
+def test_a_result_that_cannot_be_written_is_one_sentence_without_a_traceback(
+    tmp_path: Path,
+) -> None:
+    rows = "".join(f"{1767225600 + second},{second % 7}\n" for second in range(3600))
+    (tmp_path / "a.csv").write_text(f"timestamp,value\n{rows}")
+    run = ["run", f"--input={tmp_path / 'a.csv'}", f"--output={tmp_path / 'alerts.jsonl'}",
+           f"--features={tmp_path / 'features.jsonl'}", "--extract_interval_sec=5"]  # fmt: skip
+    limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)); "
+    code = f"{limit} from padit.cli.main import main; sys.exit(main({run!r}))"
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True,
+                          timeout=allowed(60))  # fmt: skip
+    assert done.returncode == 1
+    told = [line for line in done.stderr.splitlines() if "features.jsonl" in line]
+    assert len(told) == 1
+    assert "File too large" in told[0]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("command", "code"), [(["demo"], 130), (["simulate"], 130),
+                                              (["simulate", "--realtime"], 0)])  # fmt: skip
+def test_ctrl_c_is_the_end_of_a_simulation_only_where_it_has_no_other(
+    command: list[str], code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def interrupted(*_: object) -> Iterator[object]:
+        yield from ()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("padit.cli.commands.simulate._paced", interrupted)
+    monkeypatch.chdir(tmp_path)
+    output = [] if command == ["demo"] else ["--output=a.jsonl"]
+    assert main([*command, *output]) == code
+    assert "drawing the report" not in capsys.readouterr().err

@@ -273,7 +273,10 @@ def test_a_longer_record_and_a_tombstone_are_accounted_for() -> None:
         ({"source": "a", "values": "b", "metric": "m"}, "metric needs {field}"),
         ({"source": "a..b", "values": "b"}, "'a..b' is no path"),
         ({"source": "{a", "values": "b"}, "a brace is open"),
-        ({"source": "a", "values": "b", "sauce": 1}, "unknown key sauce; allowed are: preset"),
+        (
+            {"source": "a", "values": "b", "sauce": 1},
+            "unknown key sauce; perhaps source is meant; allowed are: preset",
+        ),
         ({"source": "a", "values": "b", "time_format": "seconds"}, "none of auto, s, ms, us, ns"),
         ({"source": "a", "values": "b", "timezone": "Mars"}, "timezone 'Mars' is unknown"),
     ],

@@ -78,7 +78,9 @@ def test_an_unknown_detector_is_refused_with_the_ones_there_are() -> None:
 
 
 def test_an_unknown_parameter_of_a_detector_is_refused_with_the_allowed_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"detector rule: limits: .*parameters are: rules"):
+    with pytest.raises(
+        ConfigurationError, match=r"detector rule: unknown key limits; allowed are: rules"
+    ):
         create_detector("rule", {"limits": 5})
 
 
@@ -86,3 +88,20 @@ def test_an_unknown_feature_in_a_rule_is_refused() -> None:
     rules = [{"conditions": [{"feature": "p42", "limit": 1}]}]
     with pytest.raises(ConfigurationError, match=r"rules\.0\.conditions\.0\.feature"):
         create_detector("rule", {"rules": rules})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("detector: []", "unknown key detector; perhaps detectors is meant"),
+        ("detectors: [{nam: rule}]", "unknown key detectors.0.nam; perhaps name is meant"),
+        ("detectors: rule", "detectors: Input should be a list (it is 'rule')"),
+        ("detectors:", "detectors: Input should be a list (it is empty)"),
+        ("detectors: [{parameters: {}}]", "detectors.0.name: Field required"),
+    ],
+)
+def test_a_mistake_is_told_in_the_words_of_the_file(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "job.yaml").write_text(text)
+    with pytest.raises(ConfigurationError) as found:
+        load_config(str(tmp_path / "job.yaml"))
+    assert said in str(found.value)

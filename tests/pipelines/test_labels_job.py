@@ -125,7 +125,10 @@ def test_labels_that_cannot_be_used_are_counted_and_said(
         ("series: [{bounds: [5, 1]}]", "the least value must be below the greatest"),
         ("series: [{bounds: [5]}]", "series.0.bounds"),
         ("series: [{metric_type: temperature}]", "series.0.metric_type"),
-        ("series: [{units: s}]", "unknown key series.0.units; allowed are: source, metric, unit"),
+        (
+            "series: [{units: s}]",
+            "unknown key series.0.units; perhaps unit is meant; allowed are: source, metric, unit",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_with_its_place(tmp_path: Path, text: str, message: str) -> None:

@@ -24,6 +24,8 @@ def test_a_machine_fails_on_the_open_page_within_a_minute_and_ctrl_c_ends_it(
     ):
         page.wait_for_selector(".calm")
         seen = time.monotonic()
+        assert "no incident is open" in page.inner_text(".calm h1")
+        assert page.locator(".unseen").count() + page.locator(".silent").count() == 0
         page.wait_for_selector("li.incident", timeout=allowed(FAILS_WITHIN_SECONDS) * 1000)
         seconds = time.monotonic() - seen
         print(f"the first incident is on the page {seconds:.0f} s after it was opened")
@@ -39,6 +41,24 @@ def test_a_machine_fails_on_the_open_page_within_a_minute_and_ctrl_c_ends_it(
     port = int(re.findall(r":(\d+)", demo.address)[0])
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", port), 2)
+
+
+def test_a_view_that_is_empty_says_why_and_what_to_do(tmp_path: Path) -> None:
+    with (
+        browser() as chromium,
+        live_demo(tmp_path, "--minutes=8") as demo,
+        opened(chromium, demo.address, demo.token, "ann") as page,
+    ):
+        page.wait_for_selector(".calm")
+        for view, said in (
+            ("whatif", "no alert has come"), ("logs", "POST /api/v1/logs"),
+            ("logs?q=nowhere", "fits this search"), ("compare", "Put another alerts file"),
+        ):  # fmt: skip
+            page.goto(f"{demo.address}/#/{view}")
+            page.wait_for_selector(f"main p:has-text('{said}')")
+        assert faults_of(page) == []
+        page.context.close()
+        assert demo.interrupt() == 0
 
 
 def test_it_ends_by_itself_and_a_folder_of_somebody_else_is_left_alone(

@@ -386,7 +386,7 @@ def test_a_server_that_is_away_is_tried_again(database: Database) -> None:
     [
         ("postgresql://h/a/b", {}, "host:5432/database"),
         ("postgresql://h/d?keep_metrics=3", {}, "no duration"),
-        ("postgresql://h/d", {"colums": {}}, "unknown key colums; allowed are"),
+        ("postgresql://h/d", {"colums": {}}, "unknown key colums; perhaps columns is meant"),
         ("postgresql://h/d", {"columns": {"x": 'a"b'}}, "small letters"),
         ("postgresql://h/d?client_config=/nowhere", {}, "cannot be read"),
     ],

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from padit.domain.config import explain
 from padit.domain.errors import ConfigurationError
 from padit.domain.renamed import current_detector
 from padit.ops.plugins import ENVIRONMENT, Plugin, find_plugins
@@ -92,11 +93,7 @@ def create_detector(
     try:
         return kind(kind.Parameters(**parameters))  # type: ignore[no-any-return]
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        allowed = ", ".join(kind.Parameters.model_fields)
-        message = f"detector {name}: {where}: {first['msg']}; its parameters are: {allowed}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(explain(f"detector {name}", kind.Parameters, error)) from error
 
 
 def plugin_digests(names: Iterable[str]) -> dict[str, str]:

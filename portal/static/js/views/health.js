@@ -15,10 +15,10 @@ export function Health({ here }) {
   useAnswer((signal) => ask("/api/health", { signal }), [], [every, changes.value], (found) => { setOne(found); setFault(""); }, (error) => setFault(error.message));
   if (!one) return html`<h1>${t("health")}</h1>${fault ? html`<${Fault} text=${fault} />` : html`<p class="soft" aria-busy="true">…</p>`}`;
   const figure = (words, value, bad) => html`<div class=${`figure-card ${bad ? "bad" : ""}`}><dt>${words}</dt><dd>${value}</dd></div>`;
-  const silent = one.silent.silent, late = !one.recording && (one.behind || (one.silent.of ? silent === one.silent.of : one.lag_seconds > 300));
+  const silent = one.silent.silent, late = !one.recording && !one.catching_up && (one.behind || (one.silent.of ? silent === one.silent.of : one.lag_seconds > 300));
   return html`<h1>${t("health")}</h1>${fault && html`<${Fault} text=${fault} />`}<dl class="figures">
     ${figure(t("lag"), one.lag_seconds == null ? "–" : span(one.lag_seconds * 1000), late)}${figure(t("series"), whole(one.series))}
-    ${!one.recording && figure(t("silentFigure"), `${whole(silent)} / ${whole(one.silent.of)}`, silent > 0)}
+    ${!one.recording && figure(t("silentFigure"), `${whole(silent)} / ${whole(one.silent.of)}`, silent > 0 && !one.catching_up)}
     ${figure(t("readings"), whole(one.readings))}${figure(t("windowsN"), whole(one.windows))}${figure(t("entries"), whole(one.log_entries))}
     ${figure(t("refused"), whole(one.refused), one.refused > 0)}${figure(t("rejected"), whole(one.readings_rejected + one.windows_rejected), one.readings_rejected + one.windows_rejected > 0)}
     ${figure(t("leftOut"), whole(one.series_left_out), one.series_left_out > 0)}${figure(t("outOfOrder"), whole(one.out_of_order))}

@@ -31,11 +31,11 @@ export function Logs({ here }) {
   useAnswer((signal) => ask(at("/api/v1/logs/statistics", others), { signal }), [others], [], setNumbers, () => setNumbers(null));
   const put = (fresh) => settle("logs", [], { ...wanted, q, ...fresh }); // what is typed counts, too
   const next = () => more((cursor) => ask(at("/api/v1/logs", { ...wanted, cursor })), report);
-  const rows = found ? found.items : [];
+  const rows = found ? found.items : [], filtered = Object.values(wanted).some(Boolean);
   return html`<div class="bar"><h1>${t("logs")}</h1><form class="row" role="search" onSubmit=${(event) => { event.preventDefault(); put({ q }); }}>
     <label><span class="hidden">${t("search")}</span><input type="search" placeholder=${t("search")} value=${q} onInput=${(event) => setQ(event.target.value)} /></label>
     <label><span class="hidden">${t("level")}</span><select value=${wanted.level} onChange=${(event) => put({ level: event.target.value })}><option value="">${t("level")}: ${t("any")}</option>${LEVELS.map((one) => html`<option value=${one} selected=${one === wanted.level}>${named("lv", one)}</option>`)}</select></label>
     <button>${t("search")}</button></form></div>${numbers && numbers.count > 0 && html`<${Statistics} one=${numbers} />`}
-    ${fault ? html`<${Fault} text=${fault} />` : rows.length === 0 ? html`<p class="soft centred">${t("noRecords")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${LEVELS.includes(one.level) ? one.level : "unknown"}`}>${named("lv", one.level)}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
+    ${fault ? html`<${Fault} text=${fault} />` : rows.length === 0 ? html`<p class="soft centred">${t(filtered ? "noRecords" : found ? "noLogsYet" : "")}</p>` : html`<section class="card"><ul class="records">${rows.map((one) => html`<li key=${one.id}><${At} time=${one.time} /> <b class=${`level ${LEVELS.includes(one.level) ? one.level : "unknown"}`}>${named("lv", one.level)}</b> <button class="plain" onClick=${() => put({ source: one.source })}>${one.source || "–"}</button> <code class="clamp" tabindex="0">${one.message}</code></li>`)}</ul>
     ${found.next && html`<${More} run=${next} />`}</section>`}`;
 }

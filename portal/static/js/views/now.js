@@ -89,6 +89,10 @@ function silentFor(one) {
 function Calm() {
   const one = summary.value;
   if (!one) return html`<section class="calm" aria-busy="true"><h1>…</h1></section>`;
+  if (one.catching_up) {
+    return html`<section class="calm"><svg viewBox="0 0 48 48" width="64" height="64" aria-hidden="true"><circle cx="24" cy="24" r="21" />
+      <path d="m14 25 7 7 13-15" /></svg><h1>${t("demonstration")}</h1><p class="soft">${t("demonstrationHint", { span: span(now() - Date.parse(one.last_record)) })}${!one.clear_since && ` ${t("failsSoon")}`}</p><${Watched} /></section>`;
+  }
   const unseen = one.recording ? "" : !one.last_record ? t("nothingWatched")
     : one.behind ? t("behind", { span: span(now() - Date.parse(one.last_record)) }) : silentFor(one) ? t("stale", { span: span(silentFor(one)) }) : "";
   if (unseen) {
@@ -100,7 +104,7 @@ function Calm() {
 }
 
 const Watched = () => summary.value && html`<p class="soft">${t("watched", { n: whole(summary.value.series) })} · ${
-  t("last", { ago: "" })} <${Ago} time=${summary.value.last_record} />${!summary.value.recording && summary.value.silent.silent > 0
+  t("last", { ago: "" })} <${Ago} time=${summary.value.last_record} />${!summary.value.recording && !summary.value.catching_up && summary.value.silent.silent > 0
     && html`<br /><b class="silent">${t("silentSources", { n: whole(summary.value.silent.silent), all: whole(summary.value.silent.of),
       names: summary.value.silent.names.join(", ") + (summary.value.silent.silent > summary.value.silent.names.length ? " …" : "") })}</b>`}</p>`;
 

@@ -37,8 +37,8 @@ function Finder({ q }) {
   return html`<div class="bar"><h1>${t("series")}</h1><label class="search"><span class="hidden">${t("find")}</span>
     <input id="find" ref=${input} type="search" placeholder=${t("find")} value=${q} onInput=${(event) => setQ(event.target.value)} onKeyDown=${enter} /></label></div>
     ${found && html`<p class="soft">${t("allSeries", { n: whole(found.count) })}</p>${found.items.length === 0 ? html`<p>${t("noSeries")}</p>` : html`<ul class="tiles">${
-      found.items.map((one) => html`<li key=${one.source_id + one.metric_name}><a href=${link("series", [one.source_id, one.metric_name])}><b title=${one.metric_name}>${called(one.metric_name)}</b> <span class="soft">${one.unit}</span>
-      <span title=${one.source_id}>${called(one.source_id)}</span><span class="soft"><${Ago} time=${one.last} /></span></a></li>`)}</ul>${found.next && html`<${More} run=${next} />`}`}`}`;
+      found.items.map((one) => html`<li key=${one.source_id + one.metric_name}><a href=${link("series", [one.source_id, one.metric_name])}><p><b title=${one.metric_name}>${called(one.metric_name)}</b> <span class="soft">${one.unit}</span></p>
+      <p><span title=${one.source_id}>${called(one.source_id)}</span> <span class="soft"><${Ago} time=${one.last} /></span></p></a></li>`)}</ul>${found.next && html`<${More} run=${next} />`}`}`}`;
 }
 
 const LISTED = 20; // alerts below the chart

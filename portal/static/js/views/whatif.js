@@ -3,7 +3,7 @@ import { ask, post, report } from "../api.js";
 import { copy, curl } from "../actions.js";
 import { absolute, Rest, Severity, span, whole } from "../format.js";
 import { html, useEffect, useRef, useState } from "../lib.js";
-import { link, now, route, settle } from "../state.js";
+import { link, now, route, settle, summary } from "../state.js";
 import { packed, unpacked } from "../packing.js";
 import { recorded } from "../said.js";
 import { named, t } from "../text.js";
@@ -87,5 +87,5 @@ export function WhatIf({ here }) {
     ${text !== null && html`<${Quick} text=${text} setText=${setText} /><label>${t("yaml")}<textarea spellcheck="false" rows="9" value=${text} onInput=${(event) => setText(event.target.value)}></textarea></label>
     ${fault && html`<p class="fault" role="alert">${fault}</p>`}<div class="row end"><button onClick=${() => copy(text)}>${t("copyYaml")}</button>
     <button onClick=${() => copy(curl("/api/whatif", { config: text }))}>${t("copyCurl")}</button>
-    <button class="strong" id="run" disabled=${busy} onClick=${() => run(text)}>${busy ? "…" : t("run")}</button></div>`}</section>${result && html`<${Result} one=${result} />`}`;
+    <button class="strong" id="run" disabled=${busy} onClick=${() => run(text)}>${busy ? "…" : t("run")}</button></div>`}</section>${result ? html`<${Result} one=${result} />` : text !== null && !fault && summary.value && html`<p class="soft centred">${t(summary.value.n ? "notTried" : "nothingToTry")}</p>`}`;
 }

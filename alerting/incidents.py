@@ -79,7 +79,8 @@ def _incident_for(policy: Policy, state: State, event: AlertEvent, before: str |
 def _of_partner(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
     """The incident of the metric that an alert does not follow any more, where that opened lately.
 
-    It is the same event seen twice; which of the two is told first depends on the windows.
+    It is the same event seen twice: what one metric does, and that another does not follow. Each is
+    known when its window has turned, so the second comes within twice the time of one.
     """
     if not event.partner:
         return None
@@ -89,7 +90,8 @@ def _of_partner(policy: Policy, state: State, event: AlertEvent) -> Incident | N
     name, fingerprint = state.alerts[alert]
     incident = state.incidents[name]
     opened = incident.members[fingerprint].event.opened
-    return incident if event.time - opened <= policy.config.incidents.spread else None
+    close = event.time - opened <= 2 * policy.config.incidents.near(event.delay)
+    return incident if close else None
 
 
 def _count_edges(policy: Policy, state: State, event: AlertEvent, found: Incident | None) -> None:

@@ -180,7 +180,7 @@ class Grouping(Section):
         description="An alert joins an incident to which another came no longer ago; 0s: half of "
         "the window of the job and the time between two, at least 3m and at most `spread` (5m "
         "where an alert does not state its window, and at least 5m for a series that is in it "
-        "already).",
+        "already). Twice as long after a metric of the source that it does not follow any more.",
     )  # fmt: skip
     spread: Duration = Field(
         default=900 * MICROS,

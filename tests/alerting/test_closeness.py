@@ -106,3 +106,39 @@ def test_what_comes_and_goes_is_told_as_such_however_short_the_windows_are(delay
     assert len(state.incidents) == 1
     kinds = [one.kind for one in effects if isinstance(one, Handed)]
     assert kinds.count("opened") == kinds.count("flapping") == 1
+
+
+@pytest.mark.parametrize(
+    ("minutes", "partner", "together"),
+    [(6.0, "power", True), (8.0, "power", False), (6.0, "speed", False), (6.0, "", False)],
+)
+def test_an_alert_that_does_not_follow_a_metric_is_one_incident_with_it(
+    minutes: float, partner: str, together: bool
+) -> None:
+    """Each is known when its window has turned: the second within twice the time of one."""
+    first = alert(0, "press-1", "power", delay=3.5)
+    second = msgspec.structs.replace(alert(minutes, "press-1", "wear", delay=3.5), partner=partner)
+    state, _ = run([first, second], policy_of(CONFIG.format("")))
+    assert len(state.incidents) == (1 if together else 2)
+
+
+def test_a_metric_that_has_ended_or_of_another_source_is_none_that_one_follows() -> None:
+    first = alert(0, "press-1", "power", delay=3.5)
+    ended = msgspec.structs.replace(first, id="e", kind="resolved", time=at(5), opened=first.opened)
+    other = alert(0, "press-2", "power", delay=3.5)
+    second = msgspec.structs.replace(alert(6, "press-1", "wear", delay=3.5), partner="power")
+    for before in ([first, ended], [other]):
+        state, _ = run([*before, second], policy_of(CONFIG.format("")))
+        assert len(state.incidents) == 2
+
+
+@pytest.mark.parametrize(
+    ("evidence", "partner"),
+    [({"partner": "power"}, "power"), ({"partner": 5}, ""), ({"text": '"partner"'}, ""), ({}, "")],
+)
+def test_the_metric_that_an_alert_does_not_follow_is_in_its_evidence(
+    evidence: dict[str, object], partner: str
+) -> None:
+    content = msgspec.json.decode(cloud_event(event("opened", 0)))
+    content["data"]["evidence"] = evidence
+    assert event_of(msgspec.json.encode(content)).partner == partner

@@ -19,7 +19,7 @@ _WESTERN = (
     "año señal presión posición tensión duración válvula número máquina pressão tensão vibração "
     "posição máximo mínimo qualità velocità umidità mätare tändning lämpötila käyttö måling"
 )
-_SIGNS = tuple(sign.casefold() for sign in ("°c", "°f", "m³", "m²", "µm", "µs"))
+_SIGNS = ("°c", "°f", "m³", "m²", "µm", "µs")
 # In this order: the first of those that explain as many words is taken.
 _WORDS = {
     "cp1252": _WESTERN,
@@ -37,7 +37,6 @@ _WORDS = {
 _WORDS |= {name: f"{_WORDS[name]} ℃" for name in ("cp932", "cp949", "gb18030", "big5")}
 _WORDS |= {"euc-jp": _WORDS["cp932"], "koi8-r": _WORDS["cp1251"], "cp866": _WORDS["cp1251"]}
 _WORDS |= {"iso8859-2": _WORDS["cp1250"]} | dict.fromkeys(("mac-roman", "cp850"), _WESTERN)
-_FOLDED = {name: words.casefold().split() for name, words in _WORDS.items()}
 # The standard of which an encoding is, and lead bytes of what is common in it.
 _COMMON = {
     "cp932": ("euc-jp", 0xA4, 0xCF),
@@ -61,7 +60,7 @@ def likely_encoding(data: bytes) -> tuple[str, str]:
     """The encoding of text that is no UTF-8, and what shows it."""
     data = _begin(data)
     texts = {name: text for name in _WORDS if (text := _decoded(data, name)) is not None}
-    found = {name: _usual(text.casefold(), name) for name, text in texts.items()}
+    found = {name: _usual(text.lower(), name) for name, text in texts.items()}
     best = max(found, key=lambda name: len(found[name]), default="cp1252")
     if found.get(best):
         return best, f"it is no UTF-8, and reads {found[best][0]!r} so"
@@ -72,7 +71,7 @@ def likely_encoding(data: bytes) -> tuple[str, str]:
             readings = "; ".join(_readings(data, best, texts))
             return best, f"it is no UTF-8; a guess by its letters: {readings}"
     for name in ("cp1252", "mac-roman", "cp850"):
-        sign = next((one for one in _SIGNS if one in texts.get(name, "").casefold()), "")
+        sign = next((one for one in _SIGNS if one in texts.get(name, "").lower()), "")
         if sign:
             return name, f"it is no UTF-8, and reads {sign!r} so"
     return "cp1252", "it is no UTF-8"
@@ -98,7 +97,7 @@ def _usual(text: str, name: str) -> list[str]:
     """Usual words that stand in a text, as words of their own or at the begin of one."""
     wide = name in _COMMON
     return [
-        word for word in _FOLDED[name]
+        word for word in _WORDS[name].split()
         if word in text and (wide or re.search(rf"\b{word}", text))
     ]  # fmt: skip
 

@@ -50,9 +50,12 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 _ENOUGH = 0.9  # of the letters are common ones in the right encoding
 _MOST = 32 << 10  # bytes that are judged
 _FEWEST = 2  # letters of thousands, of which each is common in some encoding by chance
-_LEAST_WORD = 4  # letters of the longest word; accents beside each other are shorter ones
+_LEAST_CYRILLIC = 4  # letters; fewer are accents beside each other
+_FREQUENT = frozenset("оеаинтсрвлк")  # nearly three of four letters
+_SELDOM = 0.05
 _WORD = re.compile(r"[^\W\d_]+")
 _CYRILLIC = re.compile("[\u0400-\u045f]+")
+_FRAME = re.compile("[\u2500-\u259f]")  # lines of frames, which tables do not have
 _CELL = re.compile(rb"[^,;\t\r\n\"]*[\x80-\xff][^,;\t\r\n\"]*")
 
 
@@ -116,13 +119,19 @@ def _share(text: str, name: str) -> float:
             return 0.0
         kana = 0.5 * sum(one in _KANA for one in letters) * (name in ("cp932", "euc-jp"))
         return (kana + sum(_is_common(one, name) for one in letters)) / max(1, len(letters))
-    if name not in ("cp1251", "koi8-r"):
+    if name not in ("cp1251", "koi8-r") or _FRAME.search(text):
         return 0.0
     words = [one for one in _WORD.findall(text) if not one.isascii()]
-    good = [one for one in words if one[1:] == one[1:].lower() and _CYRILLIC.fullmatch(one)]
-    if max(map(len, good), default=0) < _LEAST_WORD:
+    good = [
+        one for one in words
+        if _CYRILLIC.fullmatch(one) and (one[1:] == one[1:].lower() or one.isupper())
+    ]  # fmt: skip
+    read = "".join(good).lower()
+    if len(read) < _LEAST_CYRILLIC:
         return 0.0
-    return sum(map(len, good)) / sum(map(len, words))
+    # Capitals of one are small letters of the other, and then the frequent letters tell.
+    seldom = sum(one not in _FREQUENT for one in read) / len(read)
+    return len(read) / sum(map(len, words)) - _SELDOM * seldom
 
 
 def _is_common(letter: str, name: str) -> bool:

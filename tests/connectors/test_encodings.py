@@ -37,7 +37,9 @@ def test_a_usual_word_tells_the_encoding_and_is_shown(head: str, encoding: str) 
     [
         ("ログ;ベアリング", "cp932"), ("ログ;ベアリング", "euc-jp"), ("측정;베어링", "cp949"),
         ("采样;轴承", "gb18030"), ("取樣;軸承", "big5"), ("Замер;Подшипник °C", "cp1251"),
-        ("Замер;Подшипник", "koi8-r"),
+        ("Замер;Подшипник", "koi8-r"), ("ЗАМЕР;ПОДШИПНИК", "cp1251"),
+        ("ЗАМЕР;ПОДШИПНИК", "koi8-r"), ("замер;подшипник", "cp1251"), ("Щит;Цех", "cp1251"),
+        ("ЦЕХ;ПЕЧЬ №3", "cp1251"),
     ],
 )  # fmt: skip
 def test_without_one_its_letters_do_and_the_guess_says_how_it_reads_otherwise(

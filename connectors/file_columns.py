@@ -115,7 +115,8 @@ def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
     if len(plan.time_columns) != 1:
         return ""
     cell = str(table[plan.time_columns[0]][row].as_py())
-    for zone in re.findall(r"\b[A-Z]{2,5}\b", cell):
+    # A month or AM is no zone: with it a form is known already, only not that of this column.
+    for zone in [] if possible_formats(cell) else re.findall(r"\b[A-Z]{2,5}\b", cell):
         for found in possible_formats(cell.replace(zone, "UTC")):
             option = f"time_format={found.replace('%Z', zone)}"
             return f": {zone} may be several zones; say it with {option} and timezone=NAME"

@@ -34,6 +34,7 @@ _WORDS = {
     "gb18030": "时间 日期 温度 压力 电压 电流 转速 速度 湿度 流量 振动 状态 编号 设备 功率 数值",
     "big5": "時間 日期 溫度 壓力 電壓 電流 轉速 速度 濕度 流量 振動 狀態 編號 設備 功率 數值 頻率",
 }
+_WORDS |= {name: f"{_WORDS[name]} ℃" for name in ("cp932", "cp949", "gb18030", "big5")}
 _WORDS |= {"euc-jp": _WORDS["cp932"], "koi8-r": _WORDS["cp1251"], "cp866": _WORDS["cp1251"]}
 _WORDS |= {"iso8859-2": _WORDS["cp1250"]} | dict.fromkeys(("mac-roman", "cp850"), _WESTERN)
 # The standard of which an encoding is, and lead bytes of what is common in it.
@@ -48,15 +49,21 @@ _KANA = frozenset(map(chr, range(0x3041, 0x30FF)))
 _HIGH = re.compile(rb"[\x80-\xff]+")
 _ENOUGH = 0.9  # of the letters are common ones in the right encoding
 _MOST = 32 << 10  # bytes that are judged
+_FEWEST = 2  # letters of thousands, of which each is common in some encoding by chance
+_LEAST_CYRILLIC = 4  # letters; fewer are accents beside each other
+_FREQUENT = frozenset("оеаинтсрвлк")  # nearly three of four letters
+_SELDOM = 0.05
 _WORD = re.compile(r"[^\W\d_]+")
+_CYRILLIC = re.compile("[\u0400-\u045f]+")
+_FRAME = re.compile("[\u2500-\u259f]")  # lines of frames, which tables do not have
 _CELL = re.compile(rb"[^,;\t\r\n\"]*[\x80-\xff][^,;\t\r\n\"]*")
 
 
 def likely_encoding(data: bytes) -> tuple[str, str]:
     """The encoding of text that is no UTF-8, and what shows it."""
-    data = data[:_MOST].rpartition(b"\n")[0] if len(data) > _MOST else data
+    data = _begin(data)
     texts = {name: text for name in _WORDS if (text := _decoded(data, name)) is not None}
-    found = {name: _usual(text.casefold(), name) for name, text in texts.items()}
+    found = {name: _usual(text.lower(), name) for name, text in texts.items()}
     best = max(found, key=lambda name: len(found[name]), default="cp1252")
     if found.get(best):
         return best, f"it is no UTF-8, and reads {found[best][0]!r} so"
@@ -67,10 +74,19 @@ def likely_encoding(data: bytes) -> tuple[str, str]:
             readings = "; ".join(_readings(data, best, texts))
             return best, f"it is no UTF-8; a guess by its letters: {readings}"
     for name in ("cp1252", "mac-roman", "cp850"):
-        sign = next((one for one in _SIGNS if one in texts.get(name, "").casefold()), "")
+        sign = next((one for one in _SIGNS if one in texts.get(name, "").lower()), "")
         if sign:
             return name, f"it is no UTF-8, and reads {sign!r} so"
     return "cp1252", "it is no UTF-8"
+
+
+def _begin(data: bytes) -> bytes:
+    """As much as is judged; its end is no part of a letter in any encoding, nor cuts a line."""
+    if len(data) <= _MOST:
+        return data
+    data = data[:_MOST]
+    end = data.rfind(b"\n")
+    return data[: end if end > 0 else max(map(data.rfind, (b",", b";", b"\t", b" ")))]
 
 
 def _decoded(data: bytes, name: str) -> str | None:
@@ -99,13 +115,23 @@ def _share(text: str, name: str) -> float:
     """How much of what is not ASCII is common in an encoding."""
     if name in _COMMON:
         letters = [one for one in text if not one.isascii()]
+        if len(letters) < _FEWEST:
+            return 0.0
         kana = 0.5 * sum(one in _KANA for one in letters) * (name in ("cp932", "euc-jp"))
         return (kana + sum(_is_common(one, name) for one in letters)) / max(1, len(letters))
-    if name not in ("cp1251", "koi8-r"):
+    if name not in ("cp1251", "koi8-r") or _FRAME.search(text):
         return 0.0
     words = [one for one in _WORD.findall(text) if not one.isascii()]
-    good = [one for one in words if one[1:] == one[1:].lower() and "\u0400" <= one[-1] <= "\u045f"]
-    return sum(map(len, good)) / max(1, sum(map(len, words)))
+    good = [
+        one for one in words
+        if _CYRILLIC.fullmatch(one) and (one[1:] == one[1:].lower() or one.isupper())
+    ]  # fmt: skip
+    read = "".join(good).lower()
+    if len(read) < _LEAST_CYRILLIC:
+        return 0.0
+    # Capitals of one are small letters of the other, and then the frequent letters tell.
+    seldom = sum(one not in _FREQUENT for one in read) / len(read)
+    return len(read) / sum(map(len, words)) - _SELDOM * seldom
 
 
 def _is_common(letter: str, name: str) -> bool:

@@ -33,6 +33,15 @@ def test_a_time_that_cannot_be_read_says_which_option_helps(
     assert option in letters(seen(path)[0])[0].reason
 
 
+@pytest.mark.parametrize("cell", ["2026-11-30 08:00:00 AM", "30/NOV/2026 08:00"])
+def test_a_month_or_half_of_the_day_is_taken_for_no_zone(tmp_path: Path, cell: str) -> None:
+    rows = "".join(f"{t},{i}\n" for i, t in enumerate(MINUTES))
+    path = write(tmp_path / "a.csv", f"timestamp,a\n{rows}{cell},1\n")
+    (letter,) = letters(seen(path)[0])
+    assert "time_format=" in letter.reason
+    assert "zone" not in letter.reason
+
+
 def test_a_hole_of_zeros_is_one_row_and_a_zero_is_no_unit(tmp_path: Path) -> None:
     rows = "".join(f"{t},{i}\n" for i, t in enumerate(MINUTES))
     path = write(tmp_path / "a.csv", f"timestamp,a\n{rows}{chr(0) * 3000}\n")

@@ -65,3 +65,29 @@ def test_bursts_that_are_as_long_as_those_before_are_no_run_of_records() -> None
         values[at : at + 5] = 0.4 * 1.4**k
     news, _, _ = _judged(values, MINUTE)
     assert len(news[news >= 800 * MINUTE]) <= 2
+
+
+def test_a_new_level_that_is_accepted_is_told_once() -> None:
+    """The run goes on behind the acceptance, and is no news any more."""
+    values = _latency(0, 2600)
+    values[1500:] = 0.1 * values[1500:] + 2 * values[:1500].max()
+    news, _, _ = _judged(values, MINUTE)
+    assert len(news[news >= 1500 * MINUTE]) == 1
+
+
+@pytest.mark.parametrize(("offset", "sign"), [(0, -1.0), (1e8, -1.0), (-1e8, 1.0), (1e8, 1.0)])
+def test_a_row_is_the_same_news_wherever_a_series_lies(offset: float, sign: float) -> None:
+    values = np.round(1000 * _latency(0))  # whole numbers, so that they are exact anywhere
+    usual = np.median(values)
+    values[600:604] = usual + 2 * (values[:600].max() - usual)
+    news, _, _ = _judged(offset + sign * values, MINUTE)
+    assert np.any((news >= 600 * MINUTE) & (news < 604 * MINUTE))
+
+
+@pytest.mark.parametrize("first", [0.0, -0.0, -0.001])
+def test_what_it_was_at_the_very_first_is_no_record_again(first: float) -> None:
+    values = 20 - 5 * _latency(0, 1210)
+    values[:60] = first
+    values[1200:1204] = 0.0
+    news, _, _ = _judged(values, MINUTE)
+    assert not np.any(news >= 1200 * MINUTE)

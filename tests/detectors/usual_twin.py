@@ -130,6 +130,7 @@ class UsualTwin:
         if not self.seen:
             self.farthest = [y, y]
         highest, lowest = max(self.farthest[0], y), min(self.farthest[1], y)
+        fade = fade if self.count >= 8 else 0.0
         self.farthest = [one + fade * (self.centre - one) for one in (highest, lowest)]
 
     def _ahead(self) -> float:

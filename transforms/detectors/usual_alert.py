@@ -8,7 +8,7 @@ from padit.transforms.detectors.usual_evidence import (
     accept_evidence,
     close_evidence,
 )
-from padit.transforms.detectors.usual_runs import close_runs
+from padit.transforms.detectors.usual_runs import accept_runs, close_runs
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     CHANNEL,
@@ -212,7 +212,7 @@ def _accept(s: Array) -> None:
     c, a = s[VALUE : VALUE + CHANNEL], s[ACTIVITY : ACTIVITY + CHANNEL]
     accept_evidence(c)
     accept_evidence(a)
-    close_runs(s, True)
+    accept_runs(s)
     _adopt(s)
     s[JUDGED] = 0.0
     s[OPEN] = 0.0

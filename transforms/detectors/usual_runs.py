@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.usual_channels import DAY, RECORDS, before
-from padit.transforms.detectors.usual_evidence import DOWN, UP, known
+from padit.transforms.detectors.usual_evidence import DOWN, FEW, UP, known
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
+    COUNT,
     LEAP,
     OVER,
     SCALE,
@@ -37,7 +38,7 @@ from padit.transforms.detectors.usual_state import (
     TOLD_SPELL,
 )
 
-__all__ = ["close_runs", "records_in_a_row"]
+__all__ = ["accept_runs", "close_runs", "records_in_a_row"]
 
 Array = NDArray[np.float64]
 TENTH = 0.30102999566398120  # log10(2)
@@ -98,14 +99,15 @@ def _goes_on(s: Array, c: Array, y: float) -> bool:
 
 @lean_kernel
 def _widen(s: Array, c: Array, y: float, learn: bool, fade: float) -> None:
-    """Keep the farthest value of each side; it comes back to the centre slowly."""
-    if s[FARTHEST] == 0 and s[FARTHEST + 1] == 0:
+    """Keep the farthest value of each side; it comes back to the centre, once known, slowly."""
+    begun = s[TOLD_FARTHEST] < s[TOLD_FARTHEST + 1] or s[TOLD_FARTHEST] != 0
+    if not begun and s[FARTHEST] == 0 and s[FARTHEST + 1] == 0:
         s[FARTHEST] = s[FARTHEST + 1] = y
         s[TOLD_FARTHEST], s[TOLD_FARTHEST + 1] = -np.inf, np.inf
     at = FARTHEST if learn else TOLD_FARTHEST
     s[at] = max(s[at], y)
     s[at + 1] = min(s[at + 1], y)
-    if learn:
+    if learn and c[COUNT] >= FEW:
         s[FARTHEST] += fade * (c[CENTRE] - s[FARTHEST])
         s[FARTHEST + 1] += fade * (c[CENTRE] - s[FARTHEST + 1])
 
@@ -135,3 +137,10 @@ def close_runs(s: Array, routine: bool) -> None:
         s[FARTHEST + 1] = min(s[FARTHEST + 1], s[TOLD_FARTHEST + 1])
     s[TOLD_SPELL] = s[TOLD_SPELL + 1] = 0.0
     s[TOLD_FARTHEST], s[TOLD_FARTHEST + 1] = -np.inf, np.inf
+
+
+@lean_kernel
+def accept_runs(s: Array) -> None:
+    """Begin again: what ran outside in the alert is a record, and what goes on is usual now."""
+    close_runs(s, True)
+    s[BEYOND] = s[SPELL] = 0.0

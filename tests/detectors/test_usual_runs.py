@@ -91,3 +91,13 @@ def test_what_it_was_at_the_very_first_is_no_record_again(first: float) -> None:
     values[1200:1204] = 0.0
     news, _, _ = _judged(values, MINUTE)
     assert not np.any(news >= 1200 * MINUTE)
+
+
+def test_a_burst_that_comes_each_week_is_no_record_from_the_third_on() -> None:
+    """A sample each quarter of an hour; it is told twice, then it is routine."""
+    values = _latency(8, 6 * 672)
+    for week in range(1, 6):
+        values[week * 672 + 40 : week * 672 + 43] = 3.0
+    news, _, _ = _judged(values, 900.0)
+    late = [one for one in news if one >= 3 * 672 * 900 and values[int(one / 900)] == 3.0]
+    assert not late

@@ -105,7 +105,7 @@ class UsualTwin:
             leaps = abs(y - self._ahead()) > self.leap
             begins = heavy and known and leaps and side * (y - edge) > 0
             self.row, self.row_from = (side, edge) if begins else (0, self.row_from)
-        self._widen(y, 1.0 / (7.0 * kept))
+        self._widen(y, 1.0 / (28.0 * kept))
         slow = max(1.0, self.recent / (8.0 * max(self.swings, 0.5)))
         alike = max(4.4 * slow - 3.4 * math.sqrt(slow), 1.0)
         k, seen = abs(self.row) / alike, min(len(self.seen), 2.0 * kept) / alike

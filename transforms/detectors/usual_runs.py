@@ -44,7 +44,7 @@ Array = NDArray[np.float64]
 TENTH = 0.30102999566398120  # log10(2)
 BUDGET = 400.0  # series-days with one such run by chance
 LEAST_LEAP = 1.0  # greatest changes within 32 samples
-WEEK = 7.0  # days
+MONTH = 28.0  # days, or so many times 4,096 samples: what comes each week is known
 MARGIN = 0.5  # of how far the farthest lies
 LONGER = 1.6  # times the longest run outside before
 
@@ -63,7 +63,7 @@ def records_in_a_row(s: Array, c: Array, y: float, context: int, learn: bool) ->
     kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
     _spells(s, 1.0 if y >= c[CENTRE] else -1.0, c[OVER] > 0, 1.0 - 1.0 / kept, learn)
     goes_on = _goes_on(s, c, y)
-    _widen(s, c, y, learn, 1.0 / (WEEK * kept))
+    _widen(s, c, y, learn, 1.0 / (MONTH * kept))
     upward = s[BEYOND] > 0
     if not goes_on or not context & (UP if upward else DOWN):
         return 0.0

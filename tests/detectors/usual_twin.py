@@ -161,6 +161,9 @@ class UsualTwin:
     def _remember(self, y: float) -> None:
         away = y - self.centre
         side = self.above if away >= 0 else self.below
+        if self.count >= 64:
+            slow = self.recent / (8.0 * max(self.swings, 0.5))
+            self.slowest = max(self.slowest, slow)
         far = self.count >= 64 and side.distance(abs(away)) > side.edge + side.unit
         self.outside = self.outside + 1 if far else 0
         earlier = self.rings[0].get((self.count - LATE) % 64, math.nan) if self.count >= LATE else y

@@ -283,6 +283,7 @@ class Alerting:
         """
         if self.dating.too_far(Progress(record.watermark), at):
             return []
+        self.dating.check(Progress(record.watermark), at)
         row, other = self._reports.take(record)
         if other:
             self._store.forget_reported()

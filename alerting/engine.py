@@ -195,7 +195,9 @@ class Engine:
         step.set_timer(event.time + setting.quiet, "flapping", incident.id)
         for name, told in incident.told.items():
             route = self.policy.by_name[name]
-            if told.state != "waiting" and not room(step.state, route, event.time):
+            if told.state == "waiting" or room(step.state, route, event.time):
+                continue
+            if routing.held(step, incident, route, event.time) is None:
                 routing.tell(step, incident, route, "flapping", event.time, [])
 
     def _free_effects(self, step: Step, event: AlertEvent) -> None:

@@ -98,9 +98,10 @@ class Engine:
         count = 0 if state.rest is None else len(state.rest.left)
         for kind, name in timers_until(state.timers, time):
             count += 1 + (len(state.suspects.get(name, ())) if kind in _OF_A_RUN else 0)
+            count += len(state.alerts) if kind == "command" else 0  # it may be about all
             if count > MOST:
-                return True
-        return False
+                break
+        return count > MOST
 
     def _pass_time(self, step: Step, entry: Entry) -> bool:
         """Do what is due; whether that is all of it.

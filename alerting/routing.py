@@ -312,13 +312,24 @@ def _calm(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: i
         step.hand(route, "resolved", time, [incident])
 
 
-def end_without_transition(
-    step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int
-) -> None:
-    """An incident is over without the job's word for it."""
+def end_without_transition(step: Step, incident: Incident, time: int) -> None:
+    """Alerts ended without the job's word for it, and so did the incident on some routes.
+
+    On the others it goes on: of what a route takes something is open.
+    """
+    for name, told in list(incident.told.items()):
+        route = step.policy.by_name[name]
+        settles = told.state == "closing" and incident.firing  # by the job's word, as ever
+        if told.state != "ended" and not settles and not step.policy.firing_on(incident, route):
+            _end(step, incident, route, told, time)
+
+
+def _end(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
     if told.state == "waiting":
         step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
-    elif told.state != "ended" and route.setting.resolved:
+        _drop(incident, route, told)
+        return
+    if route.setting.resolved:
         told.messages += 1
         step.hand(route, "resolved", time, [incident], told.pending)
     told.state, told.since, told.due, told.pending = "ended", time, 0, []
@@ -334,7 +345,8 @@ def free_effects(step: Step, time: int) -> None:
             del state.inhibited[one]
             continue
         for name in waiting:
-            look_again(step, incident, step.policy.by_name[name], time)
+            since = max(time, incident.told[name].since)  # a person's clock may be slow
+            look_again(step, incident, step.policy.by_name[name], since)
 
 
 def held_back(incident: Incident) -> list[str]:

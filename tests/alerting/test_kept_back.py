@@ -2,7 +2,7 @@
 
 import pytest
 
-from padit.alerting.entries import Entry, Target
+from padit.alerting.entries import Entry, RunBegan, Target
 from tests.alerting.making import SIMPLE, at, command, event, policy_of, reasons, run, sent, tick
 
 _ROUTE = """
@@ -206,3 +206,64 @@ def test_a_digest_leaves_out_what_is_silenced_by_the_time_there_is_room() -> Non
     assert sent(run(log, policy)[1]) == [
         ("all", "opened", 0.0), ("all", "opened", 20.0), ("all", "opened", 60.0),
     ]  # fmt: skip
+
+
+_TWO_ROUTES = """
+receivers: {r: {kind: webhook}, q: {kind: webhook}}
+routes:
+  - {name: critical, receiver: q, match: {severity: CRITICAL}, go_on: true}
+  - {name: rest, receiver: r}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "minute"),
+    [
+        ([command("resolve", 3, target=Target(metric="torque_nm"))], 3.0),
+        ([RunBegan(at(2), "next"), event("opened", 3, "b2", metric="other"), tick(30)], 7.0),
+        ([RunBegan(at(2), "next"), event("opened", 3, "a2")], 3.0),
+    ],
+)
+def test_a_route_is_sent_the_end_of_all_it_took_also_where_the_incident_goes_on_elsewhere(
+    end: list[Entry], minute: float
+) -> None:
+    """By hand, or with a lost run: the page of a critical alert stayed open for ever."""
+    log: list[Entry] = [
+        event("opened", 0, severity="CRITICAL"), event("opened", 1, "b", metric="other"), *end,
+    ]  # fmt: skip
+    found = sent(run([*log, tick(200)], policy_of(_TWO_ROUTES))[1])
+    assert [one for one in found if one[0] == "critical"] == [
+        ("critical", "opened", 0.0), ("critical", "resolved", minute),
+    ]  # fmt: skip
+
+
+def test_what_was_never_sent_and_is_ended_by_hand_leaves_no_cool_down() -> None:
+    log: list[Entry] = [
+        command("silence", 0, id="s", until=at(5)), event("opened", 1), command("resolve", 4),
+        event("opened", 6, "b"), tick(30),
+    ]  # fmt: skip
+    assert sent(run(log)[1]) == [("all", "opened", 6.0)]
+
+
+def test_an_alert_that_becomes_severe_enough_to_close_a_circle_frees_one_of_it() -> None:
+    policy = policy_of(
+        SIMPLE
+        + """
+min_score: 0.5
+inhibit:
+  - {name: i, cause: {metric: m0}, effect: {metric: m1}}
+  - {name: j, cause: {metric: m1, severity: CRITICAL}, effect: {metric: m0}, same: [source]}
+"""
+    )
+    log: list[Entry] = [
+        event("opened", 0, "before", metric="m0", source="s0", score=0.1),
+        event("opened", 1, "b", metric="m1", source="s2"),
+        event("opened", 2, "c", metric="m1", source="s0", severity="CRITICAL"),
+        event("opened", 2, "d", metric="m0", source="s2", score=0.1),
+        event("resolved", 4, "before", metric="m0", source="s0", opened=at(0), score=0.1),
+        event("opened", 5, "e", metric="m0", source="s0", score=0.1),
+        tick(7),
+    ]
+    assert sent(run(log, policy)[1]) == []
+    rise = event("updated", 8, "b", metric="m1", source="s2", severity="CRITICAL", opened=at(1))
+    assert sent(run([*log, rise], policy)[1]) == [("all", "opened", 8.0), ("all", "opened", 8.0)]

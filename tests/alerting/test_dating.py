@@ -214,3 +214,23 @@ def test_an_alert_by_a_wrong_clock_is_as_old_as_its_opening_whatever_comes_of_it
     core.take([_command("acknowledge", format_utc(at(5)), 5, target=seen)])
     (incident,) = core.state.incidents.values()
     assert incident.acknowledged_by == "ann"
+
+
+def test_what_was_forgotten_is_not_taken_again_under_another_configuration(
+    store: SqliteStore,
+) -> None:
+    """Nothing of the log is left that says how late the latest alert was; its horizon does."""
+    text = SIMPLE + "weekly_test: {route: all}\n"
+    core = Alerting(config_of(text), store)
+    records = [_alert("opened", 0, 0, "press-1", 0), _alert("resolved", 1, 1, "press-1", 0)]
+    core.take(records)
+    core.tick(at(300 * 24 * 60))
+    core.save()
+    while core.forget():
+        pass
+    other = Alerting(config_of(text + "min_score: 0.1\n"), store)
+    other.take([one._replace(number=n) for n, one in enumerate(records)])
+    assert len(store.refused()) == 2
+    other.take([_alert("opened", 5, 5, "press-2", 5)._replace(number=2)])
+    assert len(store.refused()) == 2
+    assert other.state.seen == at(5)

@@ -24,7 +24,7 @@ class Moment(NamedTuple):
     """Where time stands when a record is taken, microseconds.
 
     Attributes:
-        written: when the record was written to its topic; 0: not known.
+        written: when the record was written to its topic; 0: not known, as is one before 2000.
         seen: event time of the latest alert.
     """
 
@@ -51,13 +51,16 @@ class Dating:
     def check(self, entry: Entry, at: Moment) -> None:
         """Refuse what no clock that was set says, and what is older than is kept.
 
+        Of a file the latest alert may be one of a wrong clock, so nothing is older than that.
+
         Raises:
             WireFormatError: it is such a time.
         """
         if not EARLIEST_US <= entry.time < LATEST_US:
-            message = f"its time is {format_utc(entry.time)}, not between 2000 and 2200"
+            message = f"its time is {_shown(entry.time)}, not between 2000 and 2200"
             raise WireFormatError(message)
-        if isinstance(entry, AlertEvent | Command) and entry.time < at.seen - self._keep:
+        known = at.written and isinstance(entry, AlertEvent | Command)
+        if known and entry.time < at.seen - self._keep:
             message = (
                 f"its time is {format_utc(entry.time)}, longer than `keep` before the latest "
                 f"alert, that of {format_utc(at.seen)}"
@@ -71,7 +74,7 @@ class Dating:
         """
         far = (
             isinstance(entry, AlertEvent | RunBegan | Progress)
-            and 0 < at.written < entry.time - self._most
+            and EARLIEST_US <= at.written < entry.time - self._most
         )
         if far:
             self.ahead += 1
@@ -103,6 +106,14 @@ class Dating:
         return msgspec.json.encode(found)
 
 
+def _shown(time: int) -> str:
+    """A time as text, also one that no calendar has."""
+    try:
+        return format_utc(time)
+    except OverflowError:
+        return f"{time} microseconds after 1970"
+
+
 def _sentence(entry: Entry, at: Moment, most: int, count: int) -> str:
     what = {AlertEvent: "an alert", RunBegan: "a run of the job"}.get(type(entry), "the job")
     if isinstance(entry, AlertEvent):
@@ -110,6 +121,6 @@ def _sentence(entry: Entry, at: Moment, most: int, count: int) -> str:
     hours = most / 3_600_000_000
     done = "it is left out" if isinstance(entry, Progress) else "it counts as of now"
     return (
-        f"{what} says {format_utc(entry.time)}, more than {hours:g} h (`max_ahead`) after it was "
+        f"{what} says {_shown(entry.time)}, more than {hours:g} h (`max_ahead`) after it was "
         f"written ({format_utc(at.written)}): {done}. A clock is wrong; {count} so far"
     )

@@ -173,9 +173,13 @@ def _while_waiting(
     policy: Policy, state: State, event: AlertEvent, route: ReadyRoute, told: Told
 ) -> Decision:
     """A further alert may be free of what made the first one wait."""
-    if told.why in HELD_BACK:
-        return first(policy, state, event, route)
-    return Decision("join", Reason(told.why), told.detail)
+    if told.why not in HELD_BACK:
+        return Decision("join", Reason(told.why), told.detail)
+    found, cool = first(policy, state, event, route), _cool(event, route, told)
+    cools = told.messages and event.time < cool and RANK[event.severity] <= RANK[told.severity]
+    if cools and found.reason not in HELD_BACK | {Reason.OUTSIDE_HOURS}:
+        return Decision("wait", Reason.COOL_DOWN, "", cool)
+    return found
 
 
 def _again(

@@ -14,7 +14,15 @@ from padit.alerting.decide import decide, room
 from padit.alerting.due import timers_until
 from padit.alerting.duties import Duties
 from padit.alerting.effects import Effect, Reason
-from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan, Tick
+from padit.alerting.entries import (
+    AlertEvent,
+    Command,
+    Entry,
+    Progress,
+    RunBegan,
+    Tick,
+    fingerprint_of,
+)
 from padit.alerting.incidents import close, forget, place
 from padit.alerting.state import Incident, State
 from padit.alerting.step import MOST, PIECE, Step
@@ -98,9 +106,10 @@ class Engine:
         count = 0 if state.rest is None else len(state.rest.left)
         for kind, name in timers_until(state.timers, time):
             count += 1 + (len(state.suspects.get(name, ())) if kind in _OF_A_RUN else 0)
+            count += len(state.alerts) if kind == "command" else 0  # it may be about all
             if count > MOST:
-                return True
-        return False
+                break
+        return count > MOST
 
     def _pass_time(self, step: Step, entry: Entry) -> bool:
         """Do what is due; whether that is all of it.
@@ -160,6 +169,7 @@ class Engine:
         if event.kind == "opened" and event.alert in state.alerts:
             return  # the same opening once more
         state.transitions += 1
+        before = state.series.get(fingerprint_of(event.source_id, event.metric_name))
         incident = place(self.policy, state, event)
         traits = self.policy.traits_of(event)
         for name in traits.others:
@@ -174,13 +184,16 @@ class Engine:
                 step.settle(one.name, [event.id], decision.reason, decision.detail, event.time)
             else:
                 routing.act(step, event, incident, one, decision)
+        replaces = event.kind != "resolved" and before is not None and before not in state.alerts
+        if incident is not None and replaces:  # a route may take nothing of what is open now
+            routing.end_without_transition(step, incident, event.time)
         self._afterwards(step, event, incident)
 
     def _afterwards(self, step: Step, event: AlertEvent, incident: Incident | None) -> None:
         if event.kind == "resolved" and incident is not None:
             self._free_effects(step, event)
             step.leave(incident)
-        elif event.kind == "opened" and self.policy.traits_of(event).effect:
+        elif event.kind != "resolved" and self.policy.traits_of(event).effect:
             self._free_effects(step, event)  # it may close a circle, of which one goes free
 
     def _mark_flapping(self, step: Step, incident: Incident, event: AlertEvent) -> None:
@@ -195,7 +208,9 @@ class Engine:
         step.set_timer(event.time + setting.quiet, "flapping", incident.id)
         for name, told in incident.told.items():
             route = self.policy.by_name[name]
-            if told.state != "waiting" and not room(step.state, route, event.time):
+            if told.state == "waiting" or room(step.state, route, event.time):
+                continue
+            if routing.held(step, incident, route, event.time) is None:
                 routing.tell(step, incident, route, "flapping", event.time, [])
 
     def _free_effects(self, step: Step, event: AlertEvent) -> None:
@@ -251,18 +266,19 @@ class Engine:
         for later, others in step.state.suspects.items():
             # What ends here and is raised again is no longer what a later run has lost.
             step.state.suspects[later] = [one for one in others if one not in gone]
+        over: dict[str, Incident] = {}
+        causes: list[AlertEvent] = []
         for alert in lost:
             step.part()
             known = step.state.alerts.get(alert)
             if known is None:
                 continue
             incident = step.state.incidents[known[0]]
-            event = incident.members[known[1]].event
+            causes.append(incident.members[known[1]].event)
+            over[incident.id] = incident
             close(step.state, incident, known[1], time, "run_lost")
-            if not incident.firing:
-                for name, told in incident.told.items():
-                    routing.end_without_transition(
-                        step, incident, self.policy.by_name[name], told, time
-                    )
-                step.leave(incident)
-            self._free_effects(step, event)
+        for incident in over.values():
+            routing.end_without_transition(step, incident, time)
+            step.leave(incident)
+        if any(self.policy.traits_of(one).causes for one in causes):
+            routing.free_effects(step, time)

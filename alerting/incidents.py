@@ -1,5 +1,7 @@
 """Puts the job's transitions into incidents: what shares something and begins close in time."""
 
+from msgspec.structs import replace
+
 from padit.alerting.compiled import Policy
 from padit.alerting.entries import AlertEvent, fingerprint_of
 from padit.alerting.matching import RANK
@@ -29,7 +31,8 @@ def place(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
         incident = state.incidents[known[0]]
         member = incident.members[known[1]]
         if RANK[event.severity] >= RANK[member.event.severity]:
-            member.event = event
+            since = member.event.opened  # by a wrong clock each one says another time
+            member.event = event if event.opened <= since else replace(event, opened=since)
             _index_causes(policy, state, event)  # it may be one since it is so severe
         return incident
     return _open(policy, state, event)

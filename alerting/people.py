@@ -157,11 +157,7 @@ def _resolve(step: Step, command: Command, alerts: Alerts) -> bool:
         close(step.state, incident, fingerprint, command.time, f"by {command.by}")
     for incident, _ in _by_incident(alerts):
         step.part()
-        if incident.firing:
-            continue
-        for name, told in incident.told.items():
-            route = step.policy.by_name[name]
-            end_without_transition(step, incident, route, told, max(command.time, incident.joined))
+        end_without_transition(step, incident, max(command.time, incident.joined))
         step.leave(incident)
     return frees
 

@@ -5,7 +5,7 @@ from padit.alerting.decide import HELD_BACK, Decision, Gate, gate, room
 from padit.alerting.effects import MessageKind, Reason
 from padit.alerting.entries import AlertEvent
 from padit.alerting.matching import RANK
-from padit.alerting.state import Incident, Told
+from padit.alerting.state import Incident, Member, Told
 from padit.alerting.step import Step
 
 __all__ = [
@@ -72,7 +72,8 @@ def _wait(
     told.state = "waiting"
     _waits_for(step, incident, told, decision.reason, decision.detail)
     _outcome_or_pending(step, event, route, told, decision)
-    if decision.until:
+    sooner = decision.reason in HELD_BACK and 0 < told.due <= decision.until
+    if decision.until and not sooner:  # another alert of it may be free before this one
         _look_at(step, incident, route, told, decision.until)
 
 
@@ -150,8 +151,9 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         _drop(incident, route, told)
         return
     waits = held(step, incident, route, time)
-    if waits is None and told.why in HELD_BACK | {Reason.OUTSIDE_HOURS}:
-        waits = _too_soon(step, incident, route, told, time)
+    full = waits is None or waits.reason is Reason.RATE_LIMITED
+    if full and told.why in HELD_BACK | {Reason.OUTSIDE_HOURS}:
+        waits = _too_soon(step, incident, route, told, time) or waits
     if waits is not None:
         _waits_for(step, incident, told, waits.reason, waits.detail)
         step.settle(route.name, told.pending, waits.reason, waits.detail, time)
@@ -173,7 +175,7 @@ def _look_at_rise(step: Step, incident: Incident, route: ReadyRoute, told: Told,
     for member in step.policy.open_on(incident, route):
         if RANK[member.event.severity] <= RANK[told.severity]:
             continue
-        one = gate(step.policy, step.state, member.event, route, time)
+        one = _gate(step, incident, member, route, time)
         if one is None:
             tell(step, incident, route, "worse", time, [])
             return
@@ -204,12 +206,22 @@ def held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate |
     """What keeps an incident from a route: something keeps each of its open alerts."""
     found: Gate | None = None
     for member in step.policy.open_on(incident, route):
-        one = gate(step.policy, step.state, member.event, route, time)
+        one = _gate(step, incident, member, route, time)
         if one is None:
             later = room(step.state, route, time)
             return Gate(Reason.RATE_LIMITED, "", later) if later else None
         if found is None or 0 < one.until < (found.until or one.until + 1):
             found = one
+    return found
+
+
+def _gate(
+    step: Step, incident: Incident, member: Member, route: ReadyRoute, time: int
+) -> Gate | None:
+    """As `gate`; what a cause keeps is looked at when that ends, whatever keeps the others."""
+    found = gate(step.policy, step.state, member.event, route, time)
+    if found is not None and found.reason is Reason.INHIBITED:
+        step.state.inhibited[incident.id] = True
     return found
 
 
@@ -222,6 +234,7 @@ def _digest(step: Step, route: ReadyRoute, time: int) -> None:
         and one.told[route.name].state == "waiting"
         and one.told[route.name].why == Reason.RATE_LIMITED
         and step.policy.firing_on(one, route)
+        and held(step, one, route, time) is None
     ]
     for one in waiting:
         told = one.told[route.name]
@@ -284,7 +297,7 @@ def calm(step: Step, incident: Incident, time: int) -> None:
 def _calm(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
     later = room(step.state, route, time)
     if step.policy.firing_on(incident, route):
-        if not later:
+        if held(step, incident, route, time) is None:
             told.messages += 1
             step.hand(route, "steady", time, [incident])
         return
@@ -299,13 +312,24 @@ def _calm(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: i
         step.hand(route, "resolved", time, [incident])
 
 
-def end_without_transition(
-    step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int
-) -> None:
-    """An incident is over without the job's word for it."""
+def end_without_transition(step: Step, incident: Incident, time: int) -> None:
+    """Alerts ended without the job's word for it, and so did the incident on some routes.
+
+    On the others it goes on: of what a route takes something is open.
+    """
+    for name, told in list(incident.told.items()):
+        route = step.policy.by_name[name]
+        settles = told.state == "closing" and incident.firing  # by the job's word, as ever
+        if told.state != "ended" and not settles and not step.policy.firing_on(incident, route):
+            _end(step, incident, route, told, time)
+
+
+def _end(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
     if told.state == "waiting":
         step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
-    elif told.state != "ended" and route.setting.resolved:
+        _drop(incident, route, told)
+        return
+    if route.setting.resolved:
         told.messages += 1
         step.hand(route, "resolved", time, [incident], told.pending)
     told.state, told.since, told.due, told.pending = "ended", time, 0, []
@@ -321,7 +345,8 @@ def free_effects(step: Step, time: int) -> None:
             del state.inhibited[one]
             continue
         for name in waiting:
-            look_again(step, incident, step.policy.by_name[name], time)
+            since = max(time, incident.told[name].since)  # a person's clock may be slow
+            look_again(step, incident, step.policy.by_name[name], since)
 
 
 def held_back(incident: Incident) -> list[str]:

@@ -208,7 +208,7 @@ class Alerting:
         cut = cut_of(self.state, max(policy.config.keep, 2 * self._memory))
         needed = [*self.state.held, *self.state.silences]
         with self._writing():
-            gone = forget(self._store, cut, needed)
+            gone = forget(self._store, cut, needed, self.state.seen)
             self._horizon = horizon_of(self._store)
         return gone
 
@@ -267,12 +267,14 @@ class Alerting:
     def _check_age(self, entry: Entry) -> None:
         """What is older than the log may have been taken before; the log no longer knows.
 
-        What came after the latest alert was not, also where a clock that leapt has cut the log.
+        What came after the latest alert was not, also where a clock that leapt had cut the log;
+        where that alert is not known any more, the log's beginning decides.
         """
         horizon = self._horizon
         if horizon is None or entry.time >= horizon.time:
             return
-        if isinstance(entry, RunBegan) or entry.time <= self.state.seen:
+        seen = self.state.seen
+        if isinstance(entry, RunBegan) or not seen or entry.time <= seen:
             message = f"it is of before {format_utc(horizon.time)}, where the log begins (`keep`)"
             raise WireFormatError(message)
 
@@ -283,6 +285,7 @@ class Alerting:
         """
         if self.dating.too_far(Progress(record.watermark), at):
             return []
+        self.dating.check(Progress(record.watermark), at)
         row, other = self._reports.take(record)
         if other:
             self._store.forget_reported()

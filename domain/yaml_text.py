@@ -9,10 +9,11 @@ import yaml
 
 __all__ = ["read_yaml"]
 
-_NO_VALUE = (ValueError, LookupError, AttributeError)
+_NO_VALUE = (ValueError, LookupError, AttributeError, OverflowError)
 """What the loader raises, beside its own errors, of `2026-02-30`, `!!bool x` and `!!float ''`."""
 
 _MOST_REPEATED = 100_000
+_MOST_BITS = 1024
 
 
 class _OnceLoader(yaml.SafeLoader):
@@ -28,6 +29,18 @@ class _OnceLoader(yaml.SafeLoader):
             self._seen.add(node)
             _refuse_twice(node)
         super().flatten_mapping(node)
+
+
+def _whole_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    """A number; Python writes none of more than 4,300 digits, also not into a message."""
+    found: int = loader.construct_yaml_int(node)
+    if found.bit_length() > _MOST_BITS:
+        message = f"a whole number has more than {_MOST_BITS:,} bits"
+        raise ValueError(message)
+    return found
+
+
+_OnceLoader.add_constructor("tag:yaml.org,2002:int", _whole_number)
 
 
 def _refuse_twice(node: yaml.MappingNode) -> None:

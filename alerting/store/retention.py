@@ -47,13 +47,15 @@ def cut_of(state: State, keep: int) -> int:
     return min([state.now - keep, *opened])
 
 
-def forget(store: Store, cut: int, needed: Iterable[str]) -> int:
+def forget(store: Store, cut: int, needed: Iterable[str], seen: int) -> int:
     """Drop some of what is older, in the transaction that is open; how many entries went.
 
     Args:
         store: to write.
         cut: event time before which nothing is needed, microseconds.
         needed: ids of commands that still have an effect.
+        seen: event time of the latest alert. What comes after it was not taken, so it is not
+            refused either, wherever a clock that leapt ahead puts the cut.
     """
     _forget_messages(store, cut)
     begin, last = store.execute("SELECT min(n), max(n) FROM log").fetchone()
@@ -75,10 +77,11 @@ def forget(store: Store, cut: int, needed: Iterable[str]) -> int:
     _retire(store, f"SELECT route, reason, count(*) {mine} GROUP BY route, reason", (end,))
     store.execute(f"DELETE {mine}", (end,))
     store.execute(f"DELETE {old}", (end, *kept))
+    before = horizon_of(store)
     store.execute(
         "INSERT INTO horizon VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET n = excluded.n, "
         "time = excluded.time, dropped = horizon.dropped + excluded.dropped",
-        (end, cut, count),
+        (end, max(min(cut, seen + 1), 0 if before is None else before.time), count),
     )
     return int(count)
 

@@ -163,3 +163,74 @@ def test_a_clock_that_leapt_ahead_once_refuses_nothing_that_comes_later(store: S
 def _kinds(store: SqliteStore) -> list[tuple[str, str]]:
     found = [msgspec.json.decode(one.message) for one in store.deliveries()]
     return [(one["kind"], one["view"]["members"][0]["source_id"]) for one in found if one["view"]]
+
+
+@pytest.mark.parametrize("time", [2**62, -(2**62), 2**63 - 1])
+def test_a_time_that_no_calendar_has_is_no_end_of_the_service(
+    time: int, store: SqliteStore
+) -> None:
+    core = Alerting(config_of(), store)
+    alert = _alert("opened", 0, 0, "press-1", 0)
+    stamp = format_utc(at(0)).encode()
+    edge = alert.data.replace(b'"time":"' + stamp, b'"time":"9999-12-31T23:59:59-12:00')
+    began = RunStarted("next", "s", "f", True, {}, "1", live_from=time)
+    records = [
+        alert._replace(data=edge),
+        _record("audit", encode_record(began)),
+        _record("audit", encode_record(JobProgress(time, "r", "s", 0, 1))),
+        _record("audit", encode_record(JobProgress(time, "r", "s", 0, 1)))._replace(written=0),
+    ]
+    core.take([one._replace(number=n) for n, one in enumerate(records)])
+    assert all("not between 2000 and 2200" in one for one in store.refused())
+    assert len(store.refused()) == 4 - (time > 0)  # progress far ahead is left out
+    assert store.last_number() == 0
+
+
+def test_a_wild_alert_of_a_file_makes_nothing_that_comes_later_too_old(store: SqliteStore) -> None:
+    """A file that grows is not sorted, and its lines have no time of their own."""
+    core = Alerting(config_of(), store)
+    core.take([_alert("opened", _YEARS_AHEAD, 0, "wild", _YEARS_AHEAD)._replace(written=0)])
+    core.take([_alert("opened", 5, 0, "press-1", 5)._replace(written=0, number=1)])
+    assert store.refused() == []
+    assert ("opened", "press-1") in _sent(store)
+
+
+def test_a_record_whose_own_time_is_of_before_2000_dates_no_alert(store: SqliteStore) -> None:
+    """Some write seconds where milliseconds are meant: each alert would be one of 1970."""
+    core = Alerting(config_of(), store)
+    core.take([_alert("opened", 0, 0, "press-1", 0)._replace(written=at(0) // 1000)])
+    assert core.state.now == at(0)
+    assert core.dating.ahead == 0
+
+
+def test_an_alert_by_a_wrong_clock_is_as_old_as_its_opening_whatever_comes_of_it(
+    store: SqliteStore,
+) -> None:
+    """Each of its updates is dated anew, and what a person saw would not be meant any more."""
+    core = Alerting(config_of(), store)
+    core.take([_alert("opened", _YEARS_AHEAD, 0, "wild", _YEARS_AHEAD)])
+    core.take([_alert("updated", _YEARS_AHEAD + 5, 5, "wild", _YEARS_AHEAD)])
+    seen = {"source": "wild", "time": format_utc(at(1))}
+    core.take([_command("acknowledge", format_utc(at(5)), 5, target=seen)])
+    (incident,) = core.state.incidents.values()
+    assert incident.acknowledged_by == "ann"
+
+
+def test_what_was_forgotten_is_not_taken_again_under_another_configuration(
+    store: SqliteStore,
+) -> None:
+    """Nothing of the log is left that says how late the latest alert was; its horizon does."""
+    text = SIMPLE + "weekly_test: {route: all}\n"
+    core = Alerting(config_of(text), store)
+    records = [_alert("opened", 0, 0, "press-1", 0), _alert("resolved", 1, 1, "press-1", 0)]
+    core.take(records)
+    core.tick(at(300 * 24 * 60))
+    core.save()
+    while core.forget():
+        pass
+    other = Alerting(config_of(text + "min_score: 0.1\n"), store)
+    other.take([one._replace(number=n) for n, one in enumerate(records)])
+    assert len(store.refused()) == 2
+    other.take([_alert("opened", 5, 5, "press-2", 5)._replace(number=2)])
+    assert len(store.refused()) == 2
+    assert other.state.seen == at(5)

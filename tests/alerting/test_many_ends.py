@@ -69,7 +69,17 @@ def by_command(core: Alerting) -> list[Effect]:
     return core.take([record("command", msgspec.json.encode(one))])
 
 
-WAYS = [by_tick, by_progress, by_another_alert, by_a_lost_run, by_command]
+def by_a_command_that_waited(core: Alerting) -> list[Effect]:
+    core.take(alerts("opened"))
+    one = {"id": "c", "time": format_utc(at(2)), "by": "ann", "kind": "resolve",
+           "target": {"source": "*"}}  # fmt: skip
+    core.take([record("command", msgspec.json.encode(one))])
+    return core.tick(at(10))
+
+
+WAYS = [
+    by_tick, by_progress, by_another_alert, by_a_lost_run, by_command, by_a_command_that_waited,
+]  # fmt: skip
 
 
 def rows(store: SqliteStore) -> dict[str, list[Any]]:

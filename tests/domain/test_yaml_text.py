@@ -45,7 +45,16 @@ def test_a_file_that_is_nested_too_deep_is_named_and_no_traceback(tmp_path: Path
 
 @pytest.mark.parametrize(
     "value",
-    ["2026-02-30", "2026-01-05T25:00:00Z", "!!int x", "!!float ''", "!!bool x", "!!timestamp x"],
+    [
+        "2026-02-30",
+        "2026-01-05T25:00:00Z",
+        "!!int x",
+        "!!float ''",
+        "!!bool x",
+        "!!timestamp x",
+        pytest.param("0x" + "f" * 5_000, id="hex"),
+        pytest.param("1" + ":59" * 200 + ".5", id="60s"),
+    ],
 )
 def test_a_day_or_a_number_that_there_is_not_is_named_and_no_traceback(
     tmp_path: Path, value: str

@@ -44,6 +44,7 @@ _GOOD_LOW = (
 _MOST = 3
 _PARTS = 100  # of an interquartile range: evidence is rounded to them before it is compared
 _EXPLAINS = 10
+_SEVERAL = 3  # sources that one explains
 _LARGEST = 10_000_000 * _PARTS
 # Among 160 to 290 series without any fault the largest shift is beyond this in one window of
 # twenty (docs/first-cause.md).
@@ -203,6 +204,17 @@ def _explained(best: Mapping[str, _Best], users: Mapping[str, int]) -> dict[str,
     return found
 
 
+def _below_all(source: str, best: Mapping[str, _Best], users: Mapping[str, int]) -> bool:
+    """Whether all others, three or more, depend on this one, which is beyond what is so by chance.
+
+    Then it explains them all, also one of them whose own state trembles.
+    """
+    others = len(best) - 1
+    return (
+        others >= _SEVERAL and users[source].bit_count() == others and (best[source].size >= _CLEAR)
+    )
+
+
 def likely_causes(
     members: Sequence[Member], depends_on: Mapping[str, Sequence[str]], margin: float
 ) -> tuple[tuple[Cause, ...], bool]:
@@ -225,7 +237,17 @@ def likely_causes(
         return (_alone(one),), _clear(members, worse, source, one)
     users = _users(list(best), depends_on)
     evidence = _explained(best, users)
-    order = sorted(best, key=lambda one: (-best[one].tier, -evidence[one], -best[one].onset, one))
+    below_all = {one for one in best if _below_all(one, best, users)}
+    order = sorted(
+        best,
+        key=lambda one: (
+            one not in below_all,
+            -best[one].tier,
+            -evidence[one],
+            -best[one].onset,
+            one,
+        ),
+    )
     total = sum(one.size for one in best.values()) or 1
     causes = tuple(
         _cause(one, best[one], evidence[one] / total, users[one].bit_count())

@@ -75,6 +75,22 @@ def test_the_deepest_of_the_sources_that_depend_on_each_other_comes_first() -> N
     assert "2 of the others depend on it" in causes[0].why
 
 
+def test_what_all_others_depend_on_comes_before_the_own_state_of_one_of_them() -> None:
+    hall = {f"machine-{i}": ["switch"] for i in range(3)}
+    slow = [member(f"machine-{i}", "rtt_ms", 60) for i in range(3)]
+    warm = member("machine-1", "temperature", -3, 3)
+    causes, decided = likely_causes([member("switch", "loss", 17), *slow, warm], hall, 1.0)
+    assert causes[0].source == "switch"
+    assert decided
+    # Not what trembles itself, nor what stands below some of them or below two only.
+    for members in (
+        [member("switch", "loss", 9), *slow, warm],
+        [member("switch", "loss", 17), *slow, warm, member("press", "rtt_ms", 60)],
+        [member("switch", "loss", 17), *slow[:2], warm],
+    ):
+        assert likely_causes(members, hall, 1.0)[0][0].source == "machine-1"
+
+
 def test_what_trembles_does_not_explain_a_disaster() -> None:
     members = [member("web", "cpu", 129), member("ads", "memory", 3)]
     causes, decided = likely_causes(members, {"web": ["ads"]}, 1.0)

@@ -116,7 +116,7 @@ def test_labels_can_be_read_back(tmp_path: Path, suffix: str) -> None:
 def test_without_an_end_the_faults_come_within_two_hours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("padit.cli.commands.simulate._write", lambda *_: 0)
+    monkeypatch.setattr("padit.cli.commands.simulate._write", lambda *_, **__: 0)
     labels = tmp_path / "labels.json"
     options = [f"--labels={labels}", "--faults=overstrain", "--start=2026-01-05T06:00:00Z"]
     main(["simulate", "--realtime", f"--output={tmp_path / 'a.jsonl'}", *options])

@@ -141,7 +141,7 @@ class Policy:
         """Whether an incident goes on as far as a route is concerned."""
         if not incident.firing:
             return False
-        for one in incident.members.values():
+        for one in reversed(incident.members.values()):  # what came first mostly ends first
             if not one.closed and route in self.traits_of(one.event).routes:
                 return True
         return False

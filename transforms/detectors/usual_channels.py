@@ -41,7 +41,9 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
 )
 
-__all__ = ["DAY", "RECORDS", "activity", "before", "increase", "sides", "stuck"]
+__all__ = [
+    "RECORDS", "activity", "before", "increase", "kept_for", "of_a_day", "sides", "stuck",
+]  # fmt: skip
 
 Array = NDArray[np.float64]
 RECORDS, DAY = 4096.0, 86400e6  # samples and microseconds for which a record is kept, the longer
@@ -138,6 +140,18 @@ def _is_counter(s: Array, kind: int) -> bool:
 
 
 @lean_kernel
+def of_a_day(s: Array) -> float:
+    """How many samples a day has."""
+    return float(DAY / max(s[INTERVAL], 1.0))
+
+
+@lean_kernel
+def kept_for(s: Array) -> float:
+    """For how many samples a record is kept."""
+    return max(RECORDS, of_a_day(s))
+
+
+@lean_kernel
 def before(s: Array, centre: float) -> float:
     """Mean of eight values that were usual, of up to half an hour ago; the centre without any."""
     at = int(s[WAITING])
@@ -185,8 +199,7 @@ def stuck(s: Array, x: float, learn: bool) -> float:
     else:
         if s[RUN] > 0:
             usual = s[RUN] if learn else s[RUN] / 8
-            kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
-            s[RUN_RECORD] = max(s[RUN_RECORD] * max(1.0 - s[RUN] / kept, 0.0), usual)
+            s[RUN_RECORD] = max(s[RUN_RECORD] * max(1.0 - s[RUN] / kept_for(s), 0.0), usual)
             s[RUNS] += 1
             if learn:
                 _learn_run(s)

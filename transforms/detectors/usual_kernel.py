@@ -8,10 +8,10 @@ from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.directions import NEVER_ACCEPTED
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_channels import (
-    DAY,
     activity,
     before,
     increase,
+    of_a_day,
     sides,
     stuck,
 )
@@ -43,6 +43,7 @@ from padit.transforms.detectors.usual_scale import (
     REACH,
     SIDES,
     SLOW,
+    TENTH,
     fit,
     log2,
     remember,
@@ -93,7 +94,6 @@ __all__ = ["run"]
 
 UNSEEN = 0.6  # how new a sample is that may be news alone
 SPIKES_FROM = 2 * 86400e6  # microseconds
-TENTH = 0.30102999566398120  # log10(2)
 RANKED = 0.4  # what is new and no news stays below this verdict, in the order of how new it is
 MOST_ALONE = 3.8  # of a single sample; what is CRITICAL lasts
 FORGET, HARDLY = 0.9, 0.05  # how new the last samples were, and less than which they are old
@@ -235,7 +235,7 @@ def _places(s: Array, c: Array, memory: Array, y: float) -> tuple[float, float, 
     low, high = reached(memory)
     place = OLD if c[LOW] == c[HIGH] and low <= y <= high else 0
     learn = not 2 <= c[OUTSIDE_RUN] < PATIENCE
-    new = unseen(memory, y, DAY / max(s[INTERVAL], 1.0), learn) / UNSEEN
+    new = unseen(memory, y, of_a_day(s), learn) / UNSEEN
     far = np.inf if told(s, y) else far_from_known(memory)
     c[OVER] = 0.0
     s[NEWS] = max(new, FORGET * s[NEWS])

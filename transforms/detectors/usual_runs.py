@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
-from padit.transforms.detectors.usual_channels import DAY, RECORDS, before
+from padit.transforms.detectors.usual_channels import before, kept_for, of_a_day
 from padit.transforms.detectors.usual_evidence import DOWN, FEW, UP, known
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
@@ -22,6 +22,7 @@ from padit.transforms.detectors.usual_scale import (
     OVER,
     SCALE,
     SIDES,
+    TENTH,
     log2,
     persistence,
     slowness,
@@ -31,7 +32,6 @@ from padit.transforms.detectors.usual_state import (
     BEYOND,
     BEYOND_FROM,
     FARTHEST,
-    INTERVAL,
     LONGEST,
     SPELL,
     TOLD_FARTHEST,
@@ -41,9 +41,7 @@ from padit.transforms.detectors.usual_state import (
 __all__ = ["accept_runs", "close_runs", "records_in_a_row"]
 
 Array = NDArray[np.float64]
-TENTH = 0.30102999566398120  # log10(2)
 BUDGET = 400.0  # series-days with one such run by chance
-LEAST_LEAP = 1.0  # greatest changes within 32 samples
 MONTH = 28.0  # days, or so many times 4,096 samples: what comes each week is known
 MARGIN = 0.5  # of how far the farthest lies
 LONGER = 1.6  # times the longest run outside before
@@ -60,12 +58,12 @@ def records_in_a_row(s: Array, c: Array, y: float, context: int, learn: bool) ->
         context: bits of `UP` and `DOWN`.
         learn: whether no alert is open.
     """
-    kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
+    kept = kept_for(s)
     _spells(s, 1.0 if y >= c[CENTRE] else -1.0, c[OVER] > 0, 1.0 - 1.0 / kept, learn)
-    goes_on = _goes_on(s, c, y)
+    _follow(s, c, y)
     _widen(s, c, y, learn, 1.0 / (MONTH * kept))
     upward = s[BEYOND] > 0
-    if not goes_on or not context & (UP if upward else DOWN):
+    if s[BEYOND] == 0.0 or not context & (UP if upward else DOWN):
         return 0.0
     long = max(persistence(slowness(c)), 1.0)
     k = abs(s[BEYOND]) / long
@@ -73,28 +71,28 @@ def records_in_a_row(s: Array, c: Array, y: float, context: int, learn: bool) ->
     if k < 1.0 or seen <= k:
         return 0.0
     chance = k * TENTH * log2(seen / k)
-    needed = TENTH * log2(BUDGET * max(DAY / max(s[INTERVAL], 1.0), 1.0))
+    needed = TENTH * log2(BUDGET * max(of_a_day(s), 1.0))
     longest = s[LONGEST] if upward else s[LONGEST + 1]
     return float(min(chance / needed, abs(s[BEYOND]) / (LONGER * longest + 1.0)))
 
 
 @lean_kernel
-def _goes_on(s: Array, c: Array, y: float) -> bool:
-    """Whether a value belongs to a run of records, or begins one with a leap."""
+def _follow(s: Array, c: Array, y: float) -> None:
+    """Count a run of records on, begin one with a leap, or end it."""
     if s[BEYOND] > 0 and y > s[BEYOND_FROM]:
         s[BEYOND] += 1.0
-    elif s[BEYOND] < 0 and y < s[BEYOND_FROM]:
+        return
+    if s[BEYOND] < 0 and y < s[BEYOND_FROM]:
         s[BEYOND] -= 1.0
-    else:
-        s[BEYOND] = 0.0
-        side = 1.0 if y >= c[CENTRE] else -1.0
-        farthest = s[FARTHEST] if side > 0 else s[FARTHEST + 1]
-        edge = farthest + MARGIN * (farthest - c[CENTRE])
-        leap = abs(y - before(s, c[CENTRE]))
-        heavy = c[(SIDES if side > 0 else SIDES + 5) + SCALE] > 0
-        if heavy and known(c) and side * (y - edge) > 0 and leap > LEAST_LEAP * c[LEAP]:
-            s[BEYOND], s[BEYOND_FROM] = side, edge
-    return bool(s[BEYOND] != 0.0)
+        return
+    s[BEYOND] = 0.0
+    up = y >= c[CENTRE]
+    if not c[(SIDES if up else SIDES + 5) + SCALE] > 0 or not known(c):
+        return
+    side, farthest = (1.0, s[FARTHEST]) if up else (-1.0, s[FARTHEST + 1])
+    edge = farthest + MARGIN * (farthest - c[CENTRE])
+    if side * (y - edge) > 0 and abs(y - before(s, c[CENTRE])) > c[LEAP]:
+        s[BEYOND], s[BEYOND_FROM] = side, edge
 
 
 @lean_kernel

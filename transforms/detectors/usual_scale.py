@@ -20,8 +20,8 @@ from padit.ops.compiled import kernel, lean_kernel
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
     "LEAP", "LEAST", "LOW", "MOST", "OFTEN", "OUTSIDE_RUN", "OVER", "QUANTUM", "REACH", "SCALE",
-    "SIDE", "SIDES", "SLOW", "SWINGS", "SWUNG", "UNIT", "WIDTH", "adopt", "distance", "fit", "log2",
-    "persistence", "remember", "slowness", "tolerance",
+    "SIDE", "SIDES", "SLOW", "SWINGS", "SWUNG", "TENTH", "UNIT", "WIDTH", "adopt", "distance",
+    "fit", "log2", "persistence", "remember", "slowness", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -50,6 +50,7 @@ HEAVY = 2.3
 TURN_REACH = 2.0
 SLOW, OFTEN = 8.0, 4.0  # swings, in white noise's, of a slow channel; full ones that make it known
 FADE = 1.0 - 1.0 / 4096
+TENTH = 0.30102999566398120  # log10(2)
 _SQRT_HALF = math.sqrt(0.5)
 _TWO_OVER_LN2 = 2.0 / 0.6931471805599453
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.directions import NEVER_ACCEPTED
-from padit.transforms.detectors.usual_channels import DAY, RECORDS, before
+from padit.transforms.detectors.usual_channels import RECORDS, before, kept_for
 from padit.transforms.detectors.usual_evidence import AGED, DOWN, UP, judge, keep_evidence
 from padit.transforms.detectors.usual_scale import CENTRE, COUNT, HIGH, LOW, OVER, SWINGS
 from padit.transforms.detectors.usual_state import (
@@ -16,7 +16,6 @@ from padit.transforms.detectors.usual_state import (
     COUNTER,
     EQUALS,
     FALLS,
-    INTERVAL,
     JUDGED,
     LONG_QUIET,
     QUIET,
@@ -47,7 +46,7 @@ def weigh(
     They add up from the first sample of a known range on. What they reach before the series is ripe
     is no news but a record: it may come again.
     """
-    kept = max(RECORDS, DAY / max(s[INTERVAL], 1.0))
+    kept = kept_for(s)
     verdict, channel = judge(
         c, y, before(s, c[CENTRE]), far, context, closed, False, 1.0 - 1.0 / kept
     )

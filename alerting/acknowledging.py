@@ -75,7 +75,7 @@ def _take_whole(incident: Incident, mine: Taken) -> None:
 def _name(incident: Incident) -> None:
     """Say who has the whole: the first whose acknowledgement made it somebody's, and the parts'.
 
-    It ends as soon as one of its series is held by nobody.
+    It ends as soon as nobody holds one of its series.
     """
     if not incident.wholes:
         lead(incident, None)
@@ -187,7 +187,7 @@ def _drop(
     goes: Callable[[Taken], bool],
     wholes: list[Taken],
 ) -> list[Member]:
-    """Remove some holders of members; returns the members that nobody holds any more.
+    """Take members from some who hold them; returns those that nobody holds any more.
 
     Args:
         incident: of the members.
@@ -215,7 +215,7 @@ def _drop(
 
 
 def remind(step: Step, incident: Incident, time: int) -> None:
-    """Send one message if an acknowledgement ran out, its alerts go on, and nobody has them now.
+    """Remind of an acknowledgement that ran out, if its alerts go on and nobody holds them now.
 
     One that was taken back, or was renewed since, has left a timer that means nothing any more.
     """

@@ -210,9 +210,9 @@ def _below_all(source: str, best: Mapping[str, _Best], users: Mapping[str, int])
     Then it explains them all, also one of them whose own state trembles.
     """
     others = len(best) - 1
-    return (
-        others >= _SEVERAL and users[source].bit_count() == others and (best[source].size >= _CLEAR)
-    )
+    if others < _SEVERAL or best[source].size < _CLEAR:
+        return False
+    return users[source].bit_count() == others
 
 
 def likely_causes(

@@ -283,7 +283,7 @@ def _partner_of(evidence: msgspec.Raw) -> str:
         return ""
     try:
         return _partner.decode(evidence).partner[:_LONGEST_NAME]
-    except (msgspec.DecodeError, ValueError):  # nobody looked at it before
+    except (msgspec.DecodeError, ValueError):  # it is no text: `Raw` is taken as it is
         return ""
 
 

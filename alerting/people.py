@@ -14,7 +14,12 @@ from padit.alerting.effects import VERDICTS, CommandResult, Feedback
 from padit.alerting.entries import Command
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
-from padit.alerting.routing import end_without_transition, free_effects, held_back, look_again
+from padit.alerting.routing import (
+    end_without_transition,
+    free_effects,
+    held_back,
+    look_at_held_back,
+)
 from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet
 from padit.alerting.step import MOST, Step
 from padit.domain.timestamps import parse_timestamp
@@ -243,9 +248,7 @@ def _end_silence(step: Step, command: Command) -> None:
 def _look_again(step: Step, command: Command, alerts: Alerts) -> bool:
     for incident, _, _ in alerts:
         step.part()
-        for name in held_back(incident):
-            time = max(command.time, incident.told[name].since)
-            look_again(step, incident, step.policy.by_name[name], time)
+        look_at_held_back(step, incident, command.time)
     return False
 
 

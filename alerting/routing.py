@@ -16,6 +16,7 @@ __all__ = [
     "held",
     "held_back",
     "look_again",
+    "look_at_held_back",
     "tell",
 ]
 
@@ -179,8 +180,7 @@ def _look_at_rise(step: Step, incident: Incident, route: ReadyRoute, told: Told,
         if one is None:
             tell(step, incident, route, "worse", time, [])
             return
-        if still is None or 0 < one.until < (still.until or one.until + 1):
-            still = one
+        still = _sooner(still, one)
     told.why = told.detail = ""
     if still is not None:
         _wait_with_rise(step, incident, route, still, time)
@@ -210,8 +210,14 @@ def held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate |
         if one is None:
             later = room(step.state, route, time)
             return Gate(Reason.RATE_LIMITED, "", later) if later else None
-        if found is None or 0 < one.until < (found.until or one.until + 1):
-            found = one
+        found = _sooner(found, one)
+    return found
+
+
+def _sooner(found: Gate | None, one: Gate) -> Gate:
+    """Of two that keep alerts back the one to look at first; the first where none has an end."""
+    if found is None or 0 < one.until < (found.until or one.until + 1):
+        return one
     return found
 
 
@@ -340,13 +346,17 @@ def free_effects(step: Step, time: int) -> None:
     state = step.state
     for one in list(state.inhibited):
         incident = state.incidents.get(one)
-        waiting = [] if incident is None else held_back(incident)
-        if incident is None or not waiting:
+        if incident is None or not look_at_held_back(step, incident, time):
             del state.inhibited[one]
-            continue
-        for name in waiting:
-            since = max(time, incident.told[name].since)  # a person's clock may be slow
-            look_again(step, incident, step.policy.by_name[name], since)
+
+
+def look_at_held_back(step: Step, incident: Incident, time: int) -> bool:
+    """Look again at what `held_back` names; whether that is anything."""
+    waiting = held_back(incident)
+    for name in waiting:
+        since = max(time, incident.told[name].since)  # a person's clock may be slow
+        look_again(step, incident, step.policy.by_name[name], since)
+    return bool(waiting)
 
 
 def held_back(incident: Incident) -> list[str]:

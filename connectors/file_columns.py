@@ -38,6 +38,7 @@ from padit.domain.timestamps import EARLIEST_US, LATEST_US
 __all__ = ["Converted", "Forms", "is_number", "numbers", "rows_of"]
 
 Mask = NDArray[np.bool_]
+_DIGITS_OF_TIMES = 4  # fewer are no time that is written in another way
 
 
 class Forms(NamedTuple):
@@ -103,9 +104,6 @@ def rows_of(
     if isinstance(plan.body, Narrow):
         return _narrow_rows(plan, plan.body, table, time, faults, forms)
     return _wide_rows(plan, plan.body, table, time, faults, forms)
-
-
-_DIGITS_OF_TIMES = 4  # fewer are no time that is written in another way
 
 
 def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:

@@ -1,7 +1,7 @@
 """Laws of the engine, over generated logs and policies."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -186,12 +186,18 @@ def test_every_transition_has_one_outcome_on_every_route_and_none_is_left_in_the
     assert pending == 0
 
 
-@given(log=logs(), policy=st.sampled_from(POLICIES))
-@settings(max_examples=40, deadline=None)
-def test_the_residue_is_0_after_every_entry(log: list[Entry], policy: Policy) -> None:
+def _after_each(log: list[Entry], policy: Policy) -> Iterator[State]:
+    """The state after each entry; the same object, which goes on."""
     engine, state = Engine(policy), State()
     for entry in log:
         engine.apply(state, entry)
+        yield state
+
+
+@given(log=logs(), policy=st.sampled_from(POLICIES))
+@settings(max_examples=40, deadline=None)
+def test_the_residue_is_0_after_every_entry(log: list[Entry], policy: Policy) -> None:
+    for state in _after_each(log, policy):
         assert set(residues(state, policy.by_name).values()) <= {0}
 
 
@@ -201,9 +207,7 @@ def test_what_waits_on_a_route_is_kept_from_it_by_something_that_holds_now(
     log: list[Entry], policy: Policy
 ) -> None:
     """Else nothing would ever look at it again."""
-    engine, state = Engine(policy), State()
-    for entry in log:
-        engine.apply(state, entry)
+    for state in _after_each(log, policy):
         step = Step(policy, state)
         for incident in state.incidents.values():
             for name in routing.held_back(incident):
@@ -218,9 +222,7 @@ def test_an_open_alert_that_nothing_keeps_from_a_route_was_sent_there_as_severe_
     log: list[Entry], policy: Policy
 ) -> None:
     """Or its incident waits for time alone."""
-    engine, state = Engine(policy), State()
-    for entry in log:
-        engine.apply(state, entry)
+    for state in _after_each(log, policy):
         for incident in state.incidents.values():
             for route in policy.by_name.values():
                 for one in policy.open_on(incident, route):

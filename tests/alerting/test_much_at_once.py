@@ -28,6 +28,12 @@ _WAYS = many.WAYS
 _MODULES = (engine, people, sequencer)
 
 
+def _set_most(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """How much may happen in one transaction."""
+    for module in _MODULES:
+        monkeypatch.setattr(module, "MOST", most)
+
+
 class Counted(SqliteStore):
     """Counts what each transaction adds."""
 
@@ -68,8 +74,7 @@ def test_much_at_once_makes_the_same_in_short_transactions_and_again_from_the_lo
 ) -> None:
     found = []
     for most in (10**9, _MOST):
-        for module in _MODULES:
-            monkeypatch.setattr(module, "MOST", most)
+        _set_most(monkeypatch, most)
         monkeypatch.setattr(engine, "PIECE", 100)
         monkeypatch.setattr(many, "_numbers", itertools.count())
         store = Counted(tmp_path / str(most))
@@ -90,8 +95,7 @@ def test_much_at_once_makes_the_same_in_short_transactions_and_again_from_the_lo
 def test_a_command_is_taken_between_the_parts_and_the_log_has_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in _MODULES:
-        monkeypatch.setattr(module, "MOST", _MOST)
+    _set_most(monkeypatch, _MOST)
     store = SqliteStore(tmp_path)
     core = Alerting(config_of(), store)
     core.take(many.alerts("opened", "resolved"))
@@ -113,8 +117,7 @@ def test_a_command_that_ended_in_the_middle_goes_on_where_it_was_before_anything
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of 1,200 that somebody resolves 600 are over when the store is gone, and the process dies."""
-    for module in _MODULES:
-        monkeypatch.setattr(module, "MOST", _MOST)
+    _set_most(monkeypatch, _MOST)
     store = SqliteStore(tmp_path)
     core = Alerting(config_of(), store)
     asked, let_pass = [0], core._let_pass
@@ -155,8 +158,7 @@ def test_records_that_were_taken_before_a_failure_change_nothing_when_they_come_
     contents = []
     for fails in (False, True):
         monkeypatch.undo()
-        for module in _MODULES:
-            monkeypatch.setattr(module, "MOST", _MOST)
+        _set_most(monkeypatch, _MOST)
         monkeypatch.setattr(many, "_numbers", itertools.count())
         store = SqliteStore(tmp_path / str(fails))
         core = Alerting(config_of(), store)

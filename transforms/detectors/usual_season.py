@@ -7,8 +7,11 @@ of the days is *known*: two days agree on it. From three days on a value outside
 is evidence as in `usual_evidence`; from two weeks on the weeks decide, so that a working day as
 quiet as a weekend is news and a weekend is not.
 
-Where the time of the day or week explains no more of the half hours before than chance would,
-there is no season, and twice as much evidence is needed.
+How much of the variance of the half hours before the time of the day or week explains says how far
+outside a value has to be: nothing beyond what is known where it explains all, four standard
+deviations beyond it, and twice as much evidence, where it explains nothing. The limit rises with
+the share of the half hours of the last four weeks that were outside, each day counted once it is
+over, and with what the sum reached before, so that a long excursion does not raise its own limit.
 
 All that happens is learnt here, faults too: one of them moves no second least.
 """
@@ -48,11 +51,17 @@ SLOTS_OF_SEASON = 2 * RING
 ) = range(15)
 OF_DAYS, OF_WEEKS = 15, 20  # analysis of variance
 MIDDLE, BETWEEN, ERROR, TOTAL, COMPARED = 0, 1, 2, 3, 4
+RISEN = 25  # the sum of this half hour alone, and HIGHEST the most it reached
+HALVES, OUTS, COUNTED = 26, 27, 28  # half hours of this day, those outside; the days before
+SEASON = 29
 HOLD = 2.0  # deviations
-NO_SEASON = 2.0  # times the evidence, where the time of the day says nothing
-SEASON = 25
-LIMIT = 5.0
+CLEAR, NO_SEASON = 0.5, 2.0  # share that a season explains; times the evidence if it is nothing
+APART = 4.0  # standard deviations beyond what is known, where nothing returns
+SURELY = 16.0  # times the error, of a week whose days are alike
+LIMIT = 8.0
 PROVEN = 96  # half hours that were judged before the season may speak
+MONTH = 7.0 * WEEKS  # days
+FADE = 1.0 - 1.0 / (WEEK * WEEKS)
 WRONG = 30.0  # how much wider its limit is where it is always wrong
 
 
@@ -78,13 +87,14 @@ def season_judge(
     if s[DAYS] < 3:
         return 0.0, context
     unit = 0.2 * (s[STRICT_HIGH] - s[STRICT_LOW]) + s[NOISE] + 1e-300
+    share = _explained(s)
+    doubt *= 1.0 + (NO_SEASON - 1.0) * max(0.0, 1.0 - share / CLEAR)
+    margin = APART * (1.0 - share) * math.sqrt(max(s[OF_DAYS + TOTAL], 0.0))
     over = 0.0
     if directions & UP:
-        over = max(over, (y - s[STRICT_HIGH]) / unit)
+        over = max(over, (y - s[STRICT_HIGH] - margin) / unit)
     if directions & DOWN:
-        over = max(over, (s[STRICT_LOW] - y) / unit)
-    if not (_returns(s, OF_DAYS) or _returns(s, OF_WEEKS)):
-        doubt *= NO_SEASON
+        over = max(over, (s[STRICT_LOW] - margin - y) / unit)
     verdict = _add(s, over, learn, doubt)
     if s[SEEN] < PROVEN:
         return 0.0, context
@@ -93,24 +103,40 @@ def season_judge(
 
 @lean_kernel
 def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
-    """Add to the sum; its limit rises with its record and with how often the season is wrong."""
+    """Add to the sum; its limit rises with its record and with how often the season is wrong.
+
+    The record is of the sum in units of what widens the limit, and of an alert its limit at most.
+    Else each sum that was not news would raise it by more than it takes to be news.
+    """
     wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
-    limit = max(LIMIT, 1.6 * s[RECORD]) * (1.0 + WRONG * wrong)
+    limit = max(LIMIT, 1.6 * s[RECORD])
+    wide = (1.0 + WRONG * wrong) * (doubt if learn else 1.0)
     gain = min(over, 4.0) - 0.5 if over > 0 else -1.0
-    if learn:
-        limit *= doubt
-    elif gain < 0:
-        gain *= limit / 2.5
-    s[SUM] = min(max(0.0, s[SUM] + gain), 1.5 * limit)
-    s[HIGHEST] = max(s[HIGHEST], s[SUM])
-    if not learn:
-        s[PEAK] = 0.0
-        return float(s[SUM] / limit)
-    s[PEAK] = max(s[PEAK], s[SUM])
+    s[RISEN] = max(0.0, s[RISEN] + gain)
+    s[HIGHEST] = max(s[HIGHEST], s[RISEN])
+    if not learn and gain < 0:
+        gain *= limit * wide / 2.5
+    s[SUM] = min(max(0.0, s[SUM] + gain), 1.5 * limit * wide)
+    verdict = s[SUM] / wide
+    s[PEAK] = max(s[PEAK], min(verdict, limit))
     if s[SUM] == 0.0:
-        s[RECORD] = max(s[RECORD] * (1.0 - 1.0 / 1024), s[PEAK])
+        s[RECORD] = max(s[RECORD], s[PEAK])
         s[PEAK] = 0.0
-    return float(s[SUM] / limit)
+    return float(verdict / limit)
+
+
+@lean_kernel
+def _count(s: Array) -> None:
+    """The end of a half hour: whether it was outside, which counts once the day is over."""
+    s[SEEN] += 1.0
+    s[RECORD] *= FADE
+    s[HALVES] += 1.0
+    s[OUTS] += 1.0 if s[HIGHEST] > 0.5 * LIMIT else 0.0
+    s[HIGHEST] = s[RISEN] = 0.0
+    if s[HALVES] == DAY:
+        s[COUNTED] = min(s[COUNTED] + 1.0, MONTH)
+        s[OUT] += (s[OUTS] / DAY - s[OUT]) / s[COUNTED]
+        s[HALVES] = s[OUTS] = 0.0
 
 
 @lean_kernel
@@ -120,9 +146,7 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float, few: bo
     if now != s[NOW]:
         before = int(s[NOW])
         if s[DAYS] >= 3:
-            s[SEEN] += 1
-            s[OUT] += ((1.0 if s[HIGHEST] > 0.5 * LIMIT else 0.0) - s[OUT]) / min(s[SEEN], WEEK)
-            s[HIGHEST] = 0.0
+            _count(s)
         if before > 0:
             at = before % RING
             spread = 0.5 * (slots[2 * at + 1] - slots[2 * at])
@@ -167,7 +191,8 @@ def _envelope(s: Array, slots: NDArray[np.float32], now: int, few: bool) -> None
     low1, low2, high1, high2, weeks = _extremes(slots, now, WEEK, WEEKS - 1)
     if weeks >= 2:
         if few and s[WEEKLY] == 0:
-            s[OUT], s[RECORD], s[SEEN] = 0.0, 0.0, min(s[SEEN], PROVEN)
+            s[OUT] = s[COUNTED] = s[RECORD] = 0.0
+            s[SEEN] = min(s[SEEN], PROVEN)
         s[WEEKLY] = 1.0
         s[STRICT_LOW], s[STRICT_HIGH] = low1, high1
         s[LOW], s[HIGH] = min(s[LOW], low2), max(s[HIGH], high2)
@@ -232,13 +257,36 @@ def _compare(
 
 
 @lean_kernel
-def _returns(s: Array, at: int) -> bool:
-    """Whether there is a season: its variance is at least that of the error it is known with."""
-    return bool(s[at + COMPARED] >= DAY and s[at + BETWEEN] >= s[at + ERROR])
+def _explained(s: Array) -> float:
+    """Share of the variance that the time of the day or week explains, 0 to 1.
+
+    What moves slowly differs from day to day of a week as if there were a week in it. So weeks
+    count where days return, too, or where they are alike beyond doubt.
+    """
+    share = _share(s, OF_DAYS)
+    if _returns(s, OF_DAYS, 1.0) or _returns(s, OF_WEEKS, SURELY):
+        share = max(share, _share(s, OF_WEEKS))
+    return share
+
+
+@lean_kernel
+def _returns(s: Array, at: int, times: float) -> bool:
+    """Whether the variance between the times of a period is at least so many times its error."""
+    return bool(s[at + COMPARED] >= DAY and s[at + BETWEEN] >= times * s[at + ERROR])
+
+
+@lean_kernel
+def _share(s: Array, at: int) -> float:
+    """Share of the variance that the times of a period explain."""
+    if s[at + COMPARED] < DAY or not s[at + TOTAL] > 0:
+        return 0.0
+    return float(min(max(s[at + BETWEEN] / s[at + TOTAL], 0.0), 1.0))
 
 
 @lean_kernel
 def season_restart(s: Array, slots: NDArray[np.float32]) -> None:
-    """Forget the days: what they were is not usual any more."""
+    """Forget the days: what they were is not usual any more. How often they were wrong is."""
     slots[:] = np.nan
+    out, counted, record = s[OUT], s[COUNTED], max(s[RECORD], s[PEAK])
     s[:] = 0.0
+    s[OUT], s[COUNTED], s[RECORD] = out, counted, record

@@ -35,10 +35,10 @@ def _state(**given: float) -> Found:
 
 
 def _returning(**given: float) -> Found:
-    """A series with a season: five days between 10 and 20, judged since long, never wrong."""
+    """A season that explains all: five days between 10 and 20, judged since long, never wrong."""
     usual: dict[str, float] = {
         "DAYS": 5, "LOW": 10, "HIGH": 20, "STRICT_LOW": 10, "STRICT_HIGH": 20, "SEEN": 1e9,
-        "D_COMPARED": 48, "D_BETWEEN": 2.0, "D_ERROR": 1.0,
+        "D_COMPARED": 48, "D_BETWEEN": 2.0, "D_ERROR": 1.0, "D_TOTAL": 2.0,
     }  # fmt: skip
     return _state(**(usual | given))
 
@@ -80,7 +80,7 @@ def test_what_lies_within_a_quarter_of_the_days_before_is_known(
         (100.0, {}, BOTH, 3.5), (20.0 + 2 * 3.9, {}, BOTH, 3.4), (20.4, {}, BOTH, 0.0),
         (20.4, {"SUM": 2.0}, BOTH, 1.7), (21.0, {"SUM": 2.0}, BOTH, 2.0),
         (20.0, {"SUM": 2.0}, BOTH, 1.0), (15.0, {"SUM": 0.5}, BOTH, 0.0),
-        (100.0, {"SUM": 7.0}, BOTH, 7.5), (100.0, {"SUM": 23.0, "RECORD": 10.0}, BOTH, 24.0),
+        (100.0, {"SUM": 11.0}, BOTH, 12.0), (100.0, {"SUM": 23.0, "RECORD": 10.0}, BOTH, 24.0),
     ],
 )  # fmt: skip
 def test_what_lies_outside_adds_up_and_falls_while_all_is_usual(
@@ -89,31 +89,69 @@ def test_what_lies_outside_adds_up_and_falls_while_all_is_usual(
     s = _returning(**given)
     verdict, _ = _judged(s, y, directions=directions)
     assert s[season.SUM] == pytest.approx(total, abs=1e-5)
-    limit = max(5.0, 1.6 * given.get("RECORD", 0.0))
+    limit = max(8.0, 1.6 * given.get("RECORD", 0.0))
     assert verdict == pytest.approx(total / limit, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "beyond", "times"),
+    [
+        ({"D_BETWEEN": 9.0, "D_TOTAL": 9.0}, 0.0, 1.0),
+        ({"D_BETWEEN": 12.0, "D_TOTAL": 9.0}, 0.0, 1.0),
+        ({"D_BETWEEN": 4.5, "D_TOTAL": 9.0}, 6.0, 1.0),
+        ({"D_BETWEEN": 2.25, "D_TOTAL": 9.0}, 9.0, 1.5),
+        ({"D_BETWEEN": 0.0, "D_TOTAL": 9.0}, 12.0, 2.0),
+        ({"D_BETWEEN": -1.0, "D_TOTAL": 9.0}, 12.0, 2.0),
+        ({"D_BETWEEN": 9.0, "D_TOTAL": 9.0, "D_COMPARED": 47}, 12.0, 2.0),
+        ({"D_BETWEEN": 0.0, "D_TOTAL": 0.0}, 0.0, 2.0),
+    ],
+)
+def test_the_less_a_season_explains_the_farther_outside_a_value_has_to_be(
+    given: Mapping[str, float], beyond: float, times: float
+) -> None:
+    for sign, edge in ((1.0, 20.0), (-1.0, 10.0)):
+        inside = _returning(**given)
+        assert _judged(inside, edge + sign * (beyond - 0.01))[0] == 0.0
+        s = _returning(SUM=4.0, **given)
+        outside = edge + sign * (beyond + 3.0)  # 1.5 times a fifth of what is known
+        assert _judged(s, outside)[0] == pytest.approx(5.0 / (8.0 * times), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "share"),
+    [
+        ({"D_BETWEEN": 1.0, "D_ERROR": 1.0}, 0.75), ({"D_BETWEEN": 0.9, "D_ERROR": 1.0}, 0.225),
+        ({"D_BETWEEN": 0.0, "W_ERROR": 3.0 / 16}, 0.75),
+        ({"D_BETWEEN": 0.0, "W_ERROR": 3.1 / 16}, 0.0),
+        ({"D_BETWEEN": 3.6, "W_BETWEEN": 3.0}, 0.9),
+    ],
+)  # fmt: skip
+def test_weeks_count_where_days_return_or_where_they_are_alike_beyond_doubt(
+    given: Mapping[str, float], share: float
+) -> None:
+    weekly = {"D_TOTAL": 4.0, "W_COMPARED": 48, "W_BETWEEN": 3.0, "W_ERROR": 1.0, "W_TOTAL": 4.0}
+    edge = 20.0 + 4.0 * (1.0 - share) * 2.0
+    assert _judged(_returning(**weekly | given), edge - 0.01)[0] == 0.0
+    assert _judged(_returning(**weekly | given), edge + 3.0)[0] > 0.0
 
 
 @pytest.mark.parametrize(
     ("given", "times"),
     [
-        ({}, 1.0), ({"D_BETWEEN": 1.0}, 1.0), ({"D_BETWEEN": 0.9}, 2.0), ({"D_COMPARED": 47}, 2.0),
-        ({"D_BETWEEN": 0.0, "W_COMPARED": 48, "W_BETWEEN": 1.0, "W_ERROR": 1.0}, 1.0),
-        ({"D_BETWEEN": 0.0, "W_COMPARED": 47, "W_BETWEEN": 1.0, "W_ERROR": 1.0}, 2.0),
-        ({"OUT": 0.1}, 4.0), ({"SEEN": 119.0}, 1.5), ({"SEEN": 599.0}, 1.1),
+        ({}, 1.0), ({"OUT": 0.1}, 4.0), ({"SEEN": 119.0}, 1.5), ({"SEEN": 599.0}, 1.1),
         ({"SEEN": 599.0, "OUT": 0.002}, 1.1),
     ],
 )  # fmt: skip
-def test_without_a_season_or_where_it_is_often_wrong_it_takes_more(
+def test_where_a_season_is_often_wrong_it_takes_more(
     given: Mapping[str, float], times: float
 ) -> None:
     s = _returning(SUM=4.0, **given)
-    assert _judged(s, 23.0)[0] == pytest.approx(5.0 / (5.0 * times), rel=1e-6)
+    assert _judged(s, 23.0)[0] == pytest.approx(5.0 / (8.0 * times), rel=1e-6)
     doubted = _returning(SUM=4.0, **given)
-    assert _judged(doubted, 23.0, doubt=3.0)[0] == pytest.approx(1 / (3 * times), rel=1e-6)
-    # inside an alert neither doubt nor season raise the limit
+    assert _judged(doubted, 23.0, doubt=3.0)[0] == pytest.approx(5 / (24 * times), rel=1e-6)
+    # inside an alert doubt does not raise the limit
     inside = _returning(SUM=4.0, **given)
-    wrong = 1.0 if times == 2.0 else times
-    assert _judged(inside, 23.0, learn=False, doubt=3.0)[0] == pytest.approx(1 / wrong, rel=1e-6)
+    assert _judged(inside, 23.0, learn=False, doubt=3.0)[0] == pytest.approx(5 / (8 * times))
 
 
 def test_the_season_speaks_once_it_was_judged_for_two_days() -> None:
@@ -127,29 +165,40 @@ def test_the_season_speaks_once_it_was_judged_for_two_days() -> None:
 def test_what_was_usual_once_is_not_known_while_the_season_says_news() -> None:
     known = _returning(LOW=0.0, HIGH=40.0)
     assert _judged(known, 23.0)[1] == BOTH | HINT | KNOWN
-    news = _returning(LOW=0.0, HIGH=40.0, SUM=7.0)
+    news = _returning(LOW=0.0, HIGH=40.0, SUM=7.1)
     assert _judged(news, 23.0)[1] == BOTH | HINT
     below = _returning(LOW=0.0, HIGH=40.0, SUM=3.9)
     assert _judged(below, 23.0)[1] == BOTH | HINT | KNOWN
 
 
 def test_the_highest_sum_is_kept_and_is_a_record_when_it_is_gone() -> None:
-    rising = _returning(SUM=2.0, PEAK=2.5, RECORD=1.0, HIGHEST=1.0)
+    rising = _returning(SUM=2.0, PEAK=2.5, RECORD=1.0, RISEN=0.5, HIGHEST=1.0)
     _judged(rising, 23.0)
-    names = [season.SUM, season.PEAK, season.RECORD, season.HIGHEST]
-    assert rising[names] == pytest.approx([3.0, 3.0, 1.0, 3.0])
-    gone = _returning(SUM=1.0, PEAK=2.5, RECORD=2.0, HIGHEST=4.0)
+    names = [season.SUM, season.PEAK, season.RECORD, season.RISEN, season.HIGHEST]
+    assert rising[names] == pytest.approx([3.0, 3.0, 1.0, 1.5, 1.5])
+    gone = _returning(SUM=1.0, PEAK=2.5, RECORD=2.0, RISEN=0.5, HIGHEST=4.0)
     _judged(gone, 15.0)
-    assert gone[names] == pytest.approx([0.0, 0.0, 2.5, 4.0])
-    less = _returning(SUM=1.0, PEAK=2.5, RECORD=1024.0)
+    assert gone[names] == pytest.approx([0.0, 0.0, 2.5, 0.0, 4.0])
+    less = _returning(SUM=1.0, PEAK=2.5, RECORD=3.0)
     _judged(less, 15.0)
-    assert less[season.RECORD] == pytest.approx(1023.0)
+    assert less[season.RECORD] == 3.0
 
 
-def test_inside_an_alert_a_sum_falls_with_its_limit_and_sets_no_record() -> None:
+def test_a_record_is_in_units_of_what_widens_the_limit_and_of_news_its_limit_at_most() -> None:
+    doubted = _returning(SUM=8.0, OUT=0.1)
+    _judged(doubted, 23.0, doubt=3.0)
+    assert doubted[season.PEAK] == pytest.approx(9.0 / (4.0 * 3.0))
+    told = _returning(SUM=9.0)
+    _judged(told, 23.0, learn=False)
+    assert told[season.PEAK] == 8.0
+    # so the limit grows by less than two thirds, whatever comes
+    assert max(8.0, 1.6 * told[season.PEAK]) == pytest.approx(12.8)
+
+
+def test_inside_an_alert_a_sum_falls_with_its_limit() -> None:
     s = _returning(SUM=7.0, PEAK=2.0, RECORD=1.0)
-    assert _judged(s, 15.0, learn=False)[0] == pytest.approx(1.0)
-    assert s[[season.SUM, season.PEAK, season.RECORD]] == pytest.approx([5.0, 0.0, 1.0])
+    assert _judged(s, 15.0, learn=False)[0] == pytest.approx(3.8 / 8)
+    assert s[[season.SUM, season.PEAK, season.RECORD]] == pytest.approx([3.8, 3.8, 1.0])
     wide = _returning(SUM=20.0, RECORD=10.0)
     _judged(wide, 15.0, learn=False)
     assert wide[season.SUM] == pytest.approx(20 - 16 / 2.5, rel=1e-6)
@@ -215,14 +264,14 @@ def test_weeks_decide_once_there_are_two() -> None:
 
 
 def test_records_of_few_samples_begin_again_with_the_weeks() -> None:
-    given = {"OUT": 0.5, "RECORD": 7.0, "SEEN": 200.0}
-    names = [season.OUT, season.RECORD, season.SEEN]
+    given = {"OUT": 0.5, "RECORD": 7.0, "SEEN": 200.0, "COUNTED": 9.0}
+    names = [season.OUT, season.RECORD, season.SEEN, season.COUNTED]
     weeks = _slots(w1=D1, w2=D2)
-    assert _learn(_state(**given), weeks.copy(), few=True)[names].tolist() == [0, 0, 96]
+    assert _learn(_state(**given), weeks.copy(), few=True)[names].tolist() == [0, 0, 96, 0]
     assert _learn(_state(**given | {"SEEN": 50}), weeks.copy(), few=True)[season.SEEN] == 50
     for few, weekly in ((False, 0), (True, 1)):
         kept = _learn(_state(WEEKLY=weekly, **given), weeks.copy(), few=few)
-        assert kept[names].tolist() == [0.5, 7.0, 200.0]
+        assert kept[names].tolist() == [0.5, 7.0, 200.0, 9.0]
     assert _learn(_state(**given), _slots(w1=D1), few=True)[season.RECORD] == 7.0
 
 
@@ -327,29 +376,42 @@ def test_a_first_half_hour_says_nothing_of_noise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "highest", "seen", "out", "after"),
-    [
-        (3, 2.6, 9, 0.0, 0.1), (3, 2.5, 9, 0.0, 0.0), (3, 2.5, 9, 0.5, 0.45), (5, 3.0, 0, 0.0, 1.0),
-        (3, 3.0, 999, 0.0, 1 / 336), (2, 3.0, 9, 0.3, None),
-    ],
-)  # fmt: skip
-def test_how_often_the_season_was_wrong_is_counted_by_half_hours(
-    days: int, highest: float, seen: float, out: float, after: float | None
+    ("days", "highest", "outs"), [(3, 4.1, 1.0), (5, 4.1, 1.0), (3, 4.0, 0.0), (2, 9.0, None)]
+)
+def test_a_half_hour_is_wrong_by_what_it_saw_itself(
+    days: int, highest: float, outs: float | None
 ) -> None:
-    s = _state(NOW=NOW, DAYS=days, HIGHEST=highest, SEEN=seen, OUT=out)
+    given = {"SUM": 900.0, "HIGHEST": highest, "RISEN": 1.0, "RECORD": 7.0, "SEEN": 5.0, "OUT": 0.3}
+    s = _state(NOW=NOW, DAYS=days, **given)
     _learn(s, _slots(), 1.0, NOW + 1)
-    names = [season.SEEN, season.OUT, season.HIGHEST]
-    if after is None:
-        assert s[names].tolist() == [seen, out, highest]
+    names = [season.SEEN, season.HALVES, season.OUTS, season.HIGHEST, season.RISEN, season.RECORD]
+    if outs is None:
+        assert s[names].tolist() == [5.0, 0.0, 0.0, highest, 1.0, 7.0]
     else:
-        assert s[names] == pytest.approx([seen + 1, after, 0.0])
+        assert s[names] == pytest.approx([6.0, 1.0, outs, 0.0, 0.0, 7.0 * (1 - 1 / 1344)])
+    assert s[season.OUT] == 0.3  # until the day is over
     again = s.copy()
     _learn(s, _slots(), 1.0, NOW + 1)
     np.testing.assert_array_equal(s, again)  # the same half hour
 
 
-def test_a_season_that_begins_again_knows_no_day() -> None:
-    s, slots = _returning(), _slots(d1=D1)
+@pytest.mark.parametrize(
+    ("days", "out", "after"),
+    [(0, 0.0, 0.25), (1, 0.75, 0.5), (27, 0.0, 0.25 / 28), (28, 0.0, 0.25 / 28)],
+)
+def test_how_often_the_season_was_wrong_is_counted_by_days(
+    days: int, out: float, after: float
+) -> None:
+    s = _state(NOW=NOW, DAYS=3, HALVES=47, OUTS=11, HIGHEST=9.0, OUT=out, COUNTED=days)
+    _learn(s, _slots(), 1.0, NOW + 1)
+    names = [season.OUT, season.HALVES, season.OUTS, season.COUNTED]
+    assert s[names] == pytest.approx([after, 0, 0, min(days + 1, 28)])
+
+
+def test_a_season_that_begins_again_knows_no_day_but_how_often_it_was_wrong() -> None:
+    s, slots = _returning(OUT=0.2, COUNTED=9, RECORD=3.0, PEAK=8.0), _slots(d1=D1)
     season_restart(s, slots)
-    assert not s.any()
+    names = [season.OUT, season.COUNTED, season.RECORD]
+    assert s[names].tolist() == [0.2, 9.0, 8.0]
+    assert not np.delete(s, names).any()
     assert np.isnan(slots).all()

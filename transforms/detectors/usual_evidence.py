@@ -127,7 +127,7 @@ def judge(
 
 
 @lean_kernel
-def extreme(c: Array, y: float, far: float) -> float:
+def extreme(c: Array, y: float, far: float, seldom: bool) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
     That is 8 times its range while the channel is young, when nothing else can be judged, and 50
@@ -146,7 +146,7 @@ def extreme(c: Array, y: float, far: float) -> float:
     if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
     rounding = reach <= 2.0 * c[QUANTUM]
-    times = 50.0 if known(c) or rounding else 8.0
+    times = 50.0 if (known(c) and not seldom) or rounding else 8.0
     verdict = min(beyond / (times * reach), 1e6)
     least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
     return float(verdict if verdict >= least else verdict / least)

@@ -333,9 +333,10 @@ def _judge(
     row = records_in_a_row(s, c, y, directions, closed)
     if row > verdict and ripe(s, c, t, directions, far):
         verdict, channel = row, UPWARD if s[BEYOND] > 0 else DOWNWARD
-    alone = extreme(c, y, far)
+    seldom = s[INTERVAL] >= SELDOM_SAMPLED
+    alone = extreme(c, y, far, seldom)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
-        alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))))
+        alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))), seldom)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
     return verdict, channel

@@ -37,7 +37,7 @@ SLOTS_OF_SEASON = 2 * RING
     DAYS,
     LOW,
     HIGH,
-    TIMES,
+    COUNTED,  # days of which it is known how often they were outside
     STRICT_LOW,
     STRICT_HIGH,
     NOISE,
@@ -52,8 +52,8 @@ SLOTS_OF_SEASON = 2 * RING
 OF_DAYS, OF_WEEKS = 15, 20  # analysis of variance
 MIDDLE, BETWEEN, ERROR, TOTAL, COMPARED = 0, 1, 2, 3, 4
 RISEN = 25  # the sum of this half hour alone, and HIGHEST the most it reached
-HALVES, OUTS, COUNTED = 26, 27, 28  # half hours of this day, those outside; the days before
-SEASON = 29
+HALVES, OUTS = 26, 27  # half hours of this day, and those outside
+SEASON = 28
 HOLD = 2.0  # deviations
 CLEAR, NO_SEASON = 0.5, 2.0  # share that a season explains; times the evidence if it is nothing
 APART = 4.0  # standard deviations beyond what is known, where nothing returns

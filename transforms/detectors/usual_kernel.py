@@ -67,6 +67,7 @@ from padit.transforms.detectors.usual_state import (
     LAST,
     LAST_TIME,
     LEVEL,
+    LONG_QUIET,
     NEWS,
     OPEN,
     QUEUE,
@@ -196,7 +197,8 @@ def _step(
     closed = s[OPEN] == 0
     directions = sides(s, t, directions)
     active = activity(s, x)
-    repeats = stuck(s, x, closed)
+    young = t - s[BORN] < LONG_QUIET and not directions & NEVER_ACCEPTED
+    repeats = stuck(s, x, closed, young)
     verdict, channel, new = 0.0, 0.0, 0.0
     if fresh:
         new, far, place = _places(s, c, memory, y)
@@ -319,13 +321,13 @@ def _judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
     context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
-    if closed and (directions & HERE or (far < np.inf and _home(s, c, t, y, directions))):
+    if closed and (directions & HERE or (far < np.inf and _home(s, c, t, y, directions, 0.0))):
         context |= KNOWN
     verdict, channel = 0.0, 0.0
     if known(c):
         verdict, channel = weigh(s, c, a, t, y, active, directions, context, closed, far)
-    if context & HINT and not closed:
-        c[OVER] = 0.0  # so it was a day ago: that is no reason to be CRITICAL
+    if (context & HINT or far == 0) and not closed:
+        c[OVER] = 0.0  # so it was within a day: that is no reason to be CRITICAL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
     row = records_in_a_row(s, c, y, directions, closed)
@@ -340,11 +342,11 @@ def _judge(
 
 
 @lean_kernel
-def _home(s: Array, c: Array, t: int, y: float, directions: int) -> bool:
+def _home(s: Array, c: Array, t: int, y: float, directions: int, until: float) -> bool:
     """Whether a series that may change its place is back where it was at home."""
     if directions & NEVER_ACCEPTED:
         return False
-    return at_home(s[HOME : HOME + 3 * HOMES], c, t, y)
+    return at_home(s[HOME : HOME + 3 * HOMES], c, t, y, until)
 
 
 @lean_kernel
@@ -354,13 +356,14 @@ def _learn(s: Array, c: Array, a: Array, t: int, y: float, activity: bool, direc
     place = QUEUE + at % WAIT
     if at >= WAIT or s[AGE] < WAIT + 24:
         late = y if s[AGE] < WAIT + 24 else s[place]  # young: no wait
-        remember(c, late, _home(s, c, t, late, directions), t - s[BORN] < DAY_OLD)
+        until = t + max(DAY_OLD, HORIZON * s[INTERVAL])
+        home = _home(s, c, t, late, directions, until)
+        remember(c, late, home, t - s[BORN] < DAY_OLD)
         n = int(c[COUNT])
         if n % FIT_EVERY == 0 or n == 8 or n == 16 or n == 24:
             fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
             if known(c):
-                kept = max(DAY_OLD, HORIZON * s[INTERVAL])
-                keep_home(s[HOME : HOME + 3 * HOMES], c, t + kept)
+                keep_home(s[HOME : HOME + 3 * HOMES], c, until)
     s[place] = y
     s[WAITING] = at + 1
     if activity:

@@ -326,8 +326,8 @@ def _judge(
     verdict, channel = 0.0, 0.0
     if known(c):
         verdict, channel = weigh(s, c, a, t, y, active, directions, context, closed, far)
-    if (context & HINT or far == 0) and not closed:
-        c[OVER] = 0.0  # so it was within a day: that is no reason to be CRITICAL
+    if context & HINT and not closed:
+        c[OVER] = 0.0  # so it was a day ago: that is no reason to be CRITICAL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
     row = records_in_a_row(s, c, y, directions, closed)

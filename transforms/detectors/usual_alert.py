@@ -23,7 +23,6 @@ from padit.transforms.detectors.usual_state import (
     ACCEPTED,
     ACTIVITY,
     AGE,
-    BELOW,
     BETWEEN,
     BORN,
     CALM,
@@ -159,13 +158,13 @@ def _close(s: Array, held: bool) -> None:
 @kernel
 def _times(s: Array, c: Array) -> float:
     """How often an excursion to where this one lay has come: on the same side, about as far."""
-    away = _place(s, c)
+    values = s[STORE : STORE + int(s[STASHED])]
+    away = np.median(values) - c[CENTRE]
     margin = max(0.3 * abs(away), 0.5 * (c[HIGH] - c[LOW]))
     for k in range(KINDS):
         at = KIND + 2 * k
         if s[at + 1] > 0 and abs(s[at] - c[CENTRE] - away) <= margin:
-            if abs(away) > abs(s[at] - c[CENTRE]):
-                s[at] = away + c[CENTRE]
+            s[at] = away + c[CENTRE]
             s[at + 1] += 1.0
             return float(s[at + 1])
     # Nearer than one to the same side that came before: it counts as one of those.
@@ -178,24 +177,6 @@ def _times(s: Array, c: Array) -> float:
     s[at], s[at + 1] = away + c[CENTRE], 1.0
     s[NEXT_KIND] += 1.0
     return 1.0
-
-
-@kernel
-def _place(s: Array, c: Array) -> float:
-    """How far from the centre the excursion of an alert lay.
-
-    An alert above or below keeps what came while its sums fell, too, which after a lone blip is
-    most of it: so its place is that of what lies at least half as far out as the farthest.
-    """
-    values = s[STORE : STORE + int(s[STASHED])] - c[CENTRE]
-    if s[CHANNEL_OF] > BELOW:
-        return float(np.median(values))
-    side = 1.0 if s[CHANNEL_OF] < BELOW else -1.0
-    outward = side * values
-    farthest = outward.max()
-    if farthest <= 0:
-        return float(np.median(values))
-    return float(side * np.median(outward[outward >= 0.5 * farthest]))
 
 
 @lean_kernel

@@ -217,11 +217,11 @@ def test_a_record_of_how_long_a_value_stood_fades_by_samples_not_by_moves() -> N
     state = np.zeros(usual_state.SLOTS)
     state[usual_state.INTERVAL] = 60e6
     for i in range(100):
-        usual_channels.stuck(state, 7.0, True, False)
+        usual_channels.stuck(state, 7.0, True)
         state[usual_state.AGE], state[usual_state.LAST] = i + 1, 7.0
     for i in range(4096):
         x = float(i % 2)
-        usual_channels.stuck(state, x, True, False)
+        usual_channels.stuck(state, x, True)
         state[usual_state.AGE], state[usual_state.LAST] = 101 + i, x
     assert state[usual_state.RUN_RECORD] == pytest.approx(100 / np.e, rel=0.01)
 

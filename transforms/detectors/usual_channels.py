@@ -188,12 +188,11 @@ def activity(s: Array, x: float) -> bool:
 
 
 @lean_kernel
-def stuck(s: Array, x: float, learn: bool, young: bool) -> float:
+def stuck(s: Array, x: float, learn: bool) -> float:
     """How long one value has been repeated, as a share of what would be news.
 
     The record fades within a day, or 4,096 samples if these take longer; what was told counts an
-    eighth, and in full the third time (`usual_alert`). How long a `young` series may stand is not
-    known yet: it is told once it is no longer young, if it still stands.
+    eighth, and in full the third time (`usual_alert`).
     """
     if s[AGE] > 0 and x == s[LAST]:
         s[RUN] += 1
@@ -207,7 +206,7 @@ def stuck(s: Array, x: float, learn: bool, young: bool) -> float:
             else:
                 s[TOLD_RUN] = max(s[TOLD_RUN], s[RUN])
         s[RUN] = 1.0
-    if young or s[RUNS] < 32:
+    if s[RUNS] < 32:
         return 0.0
     limit = 2.5 * s[RUN_RECORD] + 8.0
     if s[RUN_RECORD] >= 3:  # it repeats values now and then

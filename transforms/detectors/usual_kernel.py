@@ -67,7 +67,6 @@ from padit.transforms.detectors.usual_state import (
     LAST,
     LAST_TIME,
     LEVEL,
-    LONG_QUIET,
     NEWS,
     OPEN,
     QUEUE,
@@ -197,8 +196,7 @@ def _step(
     closed = s[OPEN] == 0
     directions = sides(s, t, directions)
     active = activity(s, x)
-    young = t - s[BORN] < LONG_QUIET and not directions & NEVER_ACCEPTED
-    repeats = stuck(s, x, closed, young)
+    repeats = stuck(s, x, closed)
     verdict, channel, new = 0.0, 0.0, 0.0
     if fresh:
         new, far, place = _places(s, c, memory, y)

@@ -29,6 +29,9 @@ _PIECE = 16 << 10
 _PIECES = 15
 _LINES = 200  # of the head, by which the delimiter is judged
 _BEGIN = 4096
+_TITLES = 40  # lines above the rows
+_DIGIT = re.compile(rb"[0-9]")
+_LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 _SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
 _MARKS = {  # the longer ones first: that of UTF-32 begins like one of UTF-16
     b"\xff\xfe\0\0": "utf-32-le",
@@ -222,9 +225,19 @@ def _encoding(pieces: list[bytes]) -> tuple[str, str]:
     wrong = [line for line in lines if not _is_utf8(line)]
     right = sum(not line.isascii() for line in lines) - len(wrong)
     many = len(wrong) >= 2 and len(wrong) * 10 >= len(lines) and len(wrong) > right
-    if not _is_utf8(first) or many:
+    above = right <= 0 and not all(map(_is_utf8, _above_rows(head)))
+    if not _is_utf8(first) or many or above:
         return likely_encoding(b"\n".join(wrong or [head]))
     return "utf-8", ""
+
+
+def _above_rows(head: bytes) -> Iterator[bytes]:
+    """The lines above the rows: `sep=;`, titles, comments, names and units."""
+    for line in head.splitlines()[:_TITLES]:
+        digits = len(_DIGIT.findall(line))
+        if digits > 2 * len(_LETTER.findall(line)):
+            return
+        yield line
 
 
 def _is_utf8(line: bytes) -> bool:

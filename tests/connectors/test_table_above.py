@@ -1,4 +1,4 @@
-"""What stands above the rows of a table, and columns of one letter: encoding, delimiter, reasons."""
+"""What stands above the rows of a table: encoding, delimiter, reasons."""
 
 from pathlib import Path
 

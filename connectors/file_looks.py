@@ -23,6 +23,11 @@ MAGIC = (
         "a round-robin database",
         "export it with rrdtool xport --json, which format: rrdtool reads",
     ),
+    (b"<!DOCTYPE", "an HTML page", "download the export itself, not the page (or its login)"),
+    (b"<!doctype", "an HTML page", "download the export itself, not the page (or its login)"),
+    (b"<html", "an HTML page", "download the export itself, not the page (or its login)"),
+    (b'{"', "JSON", "add suffix=json"),
+    (b'[{"', "JSON", "add suffix=json"),
     (b"<?xml", "XML", "export it as CSV or JSON (of an RRD: rrdtool xport --json)"),
 )
 """What a file begins with, what it is, and what helps."""
@@ -53,7 +58,7 @@ def looks_like(path: str) -> str:
     except OSError:
         return ""
     known = known_by_magic(begin)
-    if known is not None:
+    if known is not None and known[0] != "JSON":
         return f". It is {known[0]}: {known[1]}"
     text = begin.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:

@@ -19,6 +19,7 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _EPOCHS = ((1e17, "nanoseconds"), (1e14, "microseconds"))
 _FORMAT = re.compile(r"set `format: (\w+|\{.+\})` under `input`")
+_STATED_FORMAT = re.compile(r": add (time_format=.+)")
 _LONGEST_RUN = 366 * 86400
 _TABLES = (".csv", ".tsv", ".txt")
 
@@ -76,6 +77,9 @@ def time_format_of(text: str) -> str:
 def _time_format(loss: Loss) -> str:
     if not loss.kind.startswith("timestamp"):
         return ""
+    stated = _STATED_FORMAT.search(loss.reason)
+    if stated and " or " not in stated[1]:
+        return stated[1]
     found = _QUOTED.search(loss.reason)
     form = time_format_of(found[1]) if found else ""
     if not form or "time_format" not in FileOptions.model_fields:

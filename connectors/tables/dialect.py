@@ -192,7 +192,7 @@ def _refuse_binary(path: str, text: Text) -> None:
     head = read_pieces(path, _BEGIN, 0, 0)[0]
     known = known_by_magic(head)
     if known is not None:
-        message = f"{path} is no text: it is {known[0]}; {known[1]}"
+        message = f"{path} is no table: it is {known[0]}; {known[1]}"
         raise SourceError(message)
     # What was not yet written when the power went is filled with zeros: a hole, and no binary file.
     controls = controls_in(re.sub(rb"\0{16,}", b"", head))

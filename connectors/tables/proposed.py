@@ -15,11 +15,12 @@ __all__ = ["proposed_formats"]
 
 _TOKEN = re.compile(r"[0-9]+|[^\W\d_]+|[\W_]")
 _OFFSET = re.compile(r"(?<=[0-9])(?: ?(?:GMT|UTC))? ?[-+][0-9]{2}:?[0-9]{2}(?![0-9])")
-_DATES = {  # by the lengths of the numbers; those of one or two digits are 2
+_Fields = dict[tuple[int, ...], tuple[str, ...]]
+_DATES: _Fields = {  # by the lengths of the numbers; those of one or two digits are 2
     (4, 2, 2): ("%Y", "%m", "%d"),
     (2, 2, 4): ("%d", "%m", "%Y"),
 }
-_NAMED = {  # beside the name of a month
+_NAMED: _Fields = {  # beside the name of a month
     (2, 4): ("%d", "%Y"),
     (4, 2): ("%Y", "%d"),
     (2, 2): ("%d", "%y"),

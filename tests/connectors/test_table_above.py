@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from padit.domain.errors import SourceError
+from tests.connectors.reading import letters
 from tests.connectors.test_tables import options, seen, values
 
 HALVES = [i + 0.5 for i in range(12)]
@@ -71,3 +72,42 @@ def test_a_column_whose_name_is_a_part_of_timestamp_says_why_it_is_no_metric(
     path = write(tmp_path / "a.csv", f"timestamp,{name}\n{rows}")
     with pytest.raises(SourceError, match=rf"{name!r}: its cells are text, such as '0x0006'"):
         seen(path)
+
+
+@pytest.mark.parametrize("empty", [",\n", ",,,\n", '"",""\n', " , \n", ",\r\n"])
+def test_a_row_without_any_filled_cell_is_no_row(tmp_path: Path, empty: str) -> None:
+    """Excel writes such rows below a table, as many as were ever touched."""
+    rows = "".join(f"2026-01-05 00:00:{i:02},{i}\n{empty}" for i in range(12))
+    assert values(write(tmp_path / "a.csv", f"timestamp,a\n{rows}{empty * 5}")) == {
+        "a": [float(i) for i in range(12)]
+    }
+
+
+def test_a_row_with_a_value_and_no_time_is_lost(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "timestamp,a\n2026-01-05 00:00:00,1\n,2\n")
+    assert len(letters(seen(path)[0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"),
+    [("WAHR", "FALSCH"), ("ja", "nein"), ("Ein", "Aus"), ("oui", "non"), ("да", "нет")],
+)
+def test_words_of_two_states_are_1_and_0_in_other_languages_too(
+    tmp_path: Path, yes: str, no: str
+) -> None:
+    rows = "".join(f"2026-01-05 00:00:{i:02},{yes if i % 3 else no}\n" for i in range(12))
+    path = tmp_path / "a.csv"
+    path.write_text(f"timestamp,a\n{rows}", encoding="utf-8")
+    assert values(str(path)) == {"a": [float(i % 3 > 0) for i in range(12)]}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [("<!DOCTYPE html>\n<html>\n", "an HTML page"), ("<html><body>\n", "an HTML page"),
+     ('{"error": "unauthorized"}\n', "JSON; add suffix=json"), ('[{"a": 1}]\n', "JSON")],
+)  # fmt: skip
+def test_what_was_downloaded_instead_of_a_table_is_named(
+    tmp_path: Path, content: str, what: str
+) -> None:
+    with pytest.raises(SourceError, match=f"is no table: it is {what}"):
+        seen(write(tmp_path / "a.csv", content))

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from padit.analysis.losses.remedies import remedy_of
 from padit.connectors.tables.proposed import proposed_formats
 from padit.domain.errors import SourceError
-from tests.connectors.test_tables import letters, seen, times, write
+from padit.domain.losses import Loss
+from tests.connectors.reading import letters
+from tests.connectors.test_tables import seen, times, write
 
 AT = "2026-01-05 08:00:00"
 
@@ -40,6 +43,8 @@ def test_a_refused_time_names_the_option(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tsv", "timestamp\ta\n2026-01-05 08h00\t1\n")
     (letter,) = letters(seen(path)[0])
     assert letter.reason.endswith(": add time_format=%Y-%m-%d %Hh%M")
+    loss = Loss(letter.reason.partition(" ")[0], 1, letter.reason, "a.tsv")
+    assert remedy_of(loss) == "time_format=%Y-%m-%d %Hh%M"
 
 
 def test_where_day_and_month_cannot_be_told_apart_both_are_proposed() -> None:

@@ -48,10 +48,11 @@ _OTLP = (
     "; this looks like OTLP as JSON, which the adapter `otlp` receives: send it there, with "
     "OTEL_EXPORTER_OTLP_ENDPOINT or the Collector's exporter `otlphttp` (docs/adapters.md)"
 )
-_DECIMAL_COMMA = (
-    "; set `format: {source: source_id, metric: metric_name, value: value, unit: unit, "
-    "metric_type: metric_type, time: timestamp, decimal: comma}` under `input`"
+_OWN = (
+    "{source: source_id, metric: metric_name, value: value, unit: unit, metric_type: metric_type, "
+    "time: timestamp}"
 )
+_DECIMAL_COMMA = f"; set `format: {_OWN[:-1]}, decimal: comma}}` under `input`"
 _REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
 _anything = msgspec.json.Decoder()
 
@@ -205,8 +206,11 @@ def known_form(content: object) -> tuple[str, str]:
 
 def _other_json(content: object) -> str:
     """That a mapping reads it, with one that may fit."""
-    if type(content) is not dict or content.keys() >= _REQUIRED:
+    if type(content) is not dict:
         return ""
+    if content.keys() >= _REQUIRED:
+        numbered = any(type(content[name]) is int for name in ("source_id", "metric_name"))
+        return f"; numbers are names with a mapping: set `format: {_OWN}` under `input`" * numbered
     mapping = suggested(content)
     text = "; other JSON is read with a mapping: "
     if mapping:

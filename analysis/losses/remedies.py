@@ -22,6 +22,7 @@ _FORMAT = re.compile(r"set `format: (\w+|\{.+\})` under `input`")
 _STATED_FORMAT = re.compile(r": add (time_format=.+)")
 _LONGEST_RUN = 366 * 86400
 _TABLES = (".csv", ".tsv", ".txt")
+_JSON = (".json", ".jsonl", ".ndjson")
 
 
 def remedy_of(loss: Loss) -> str:
@@ -84,6 +85,8 @@ def _time_format(loss: Loss) -> str:
     form = time_format_of(found[1]) if found else ""
     if not form or "time_format" not in FileOptions.model_fields:
         return ""
+    if _is_json(loss.place):  # takes it in a mapping only
+        return f'time_format: "{form}" in `format` under `input`, see docs/payloads.md'
     return f"time_format={form}"
 
 
@@ -111,6 +114,12 @@ def _number_format(loss: Loss) -> str:
 
 def _is_table(place: str) -> bool:
     return place.removesuffix(".gz").removesuffix(".zst").lower().endswith(_TABLES)
+
+
+def _is_json(place: str) -> bool:
+    """Whether a place is a file of JSON, or a topic without a dot in its name."""
+    name = place.removesuffix(".gz").removesuffix(".zst").lower()
+    return name.endswith(_JSON) or "." not in name
 
 
 def _ahead(loss: Loss) -> str:

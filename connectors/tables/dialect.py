@@ -10,7 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from padit.codecs.text_points import kind_of_lines, told_of
-from padit.connectors.file_looks import MANY_CONTROLS, controls_in, known_by_magic
+from padit.connectors.file_looks import MANY_CONTROLS, controls_in, no_table
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
 from padit.connectors.tables.cells import DATA, cells_of, delimiter_of
@@ -190,7 +190,7 @@ def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
 def _refuse_binary(path: str, text: Text) -> None:
     """Refuse what is no text. Raises SourceError with what it is, and what to do."""
     head = read_pieces(path, _BEGIN, 0, 0)[0]
-    known = known_by_magic(head)
+    known = no_table(head)
     if known is not None:
         message = f"{path} is no table: it is {known[0]}; {known[1]}"
         raise SourceError(message)

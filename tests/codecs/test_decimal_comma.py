@@ -77,6 +77,16 @@ def test_padits_own_json_names_the_mapping_that_reads_it() -> None:
     assert found.rows.value.tolist() == [20.5]
 
 
+def test_padits_own_json_with_numbers_for_names_names_the_mapping_that_reads_it() -> None:
+    sample = {"timestamp": T, "source_id": 17, "metric_name": "m", "value": 2, "unit": "K"}
+    record = json.dumps(sample).encode()
+    (reject,) = decode([record], 1 << 20).rejects
+    proposed = _FORMAT.search(reject.reason)
+    assert proposed is not None
+    found = Mapping(format_of("x", _yaml(proposed[1]))).decode([record], 1 << 20)
+    assert [(*one[:3],) for one in found.rows.series] == [("17", "m", "K")]
+
+
 def _yaml(text: str) -> Any:
     import yaml
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from padit.codecs.keys_twice import KeysTwice
 from padit.codecs.mapping import Mapping
 from padit.codecs.mapping_model import format_of
+from padit.codecs.payloads import json_of, metrics_of, number_of
 from padit.codecs.tidied import tidied
 from padit.codecs.validate import Validate
 
@@ -108,6 +109,21 @@ def test_a_mapping_reads_several_objects_as_an_array_of_them() -> None:
 def test_what_is_no_json_says_what_it_looks_like(record: str, hint: str) -> None:
     (reject,) = read([record.encode()], None).rejects
     assert hint in reject.reason
+
+
+@pytest.mark.parametrize("payload", [b"21.5\0", b"\xef\xbb\xbf21.5", b" 21.5\r\n\0\0"])
+def test_a_message_that_is_a_number_may_end_as_a_c_string_does(payload: bytes) -> None:
+    assert number_of(payload) == (21.5, "")
+
+
+def test_a_message_of_json_may_end_as_a_c_string_does() -> None:
+    assert json_of(b'\xef\xbb\xbf{"a": 1}\0') == ({"a": 1}, 0)
+
+
+@pytest.mark.parametrize("payload", [f"{ONE}\0", f"{ONE}\n{TWO}", f"[{ONE},{TWO}]\0"])
+def test_a_message_of_samples_is_read_as_a_record_is(payload: str) -> None:
+    found, refused = metrics_of(payload.encode())
+    assert ([one.value for one in found], refused) == ([1.0, 2.0][: payload.count("value")], [])
 
 
 json_values = st.recursive(

@@ -20,6 +20,7 @@ _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _EPOCHS = ((1e17, "nanoseconds"), (1e14, "microseconds"))
 _FORMAT = re.compile(r"set `format: (\w+|\{.+\})` under `input`")
 _STATED_FORMAT = re.compile(r": add (time_format=.+)")
+_FORM_IS_KNOWN = ("does not exist in", "comes twice in")
 _LONGEST_RUN = 366 * 86400
 _TABLES = (".csv", ".tsv", ".txt")
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -76,7 +77,8 @@ def time_format_of(text: str) -> str:
 
 
 def _time_format(loss: Loss) -> str:
-    if not loss.kind.startswith("timestamp"):
+    known = any(words in loss.reason for words in _FORM_IS_KNOWN)
+    if not loss.kind.startswith("timestamp") or known:
         return ""
     stated = _STATED_FORMAT.search(loss.reason)
     if stated and " or " not in stated[1]:

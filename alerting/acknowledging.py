@@ -14,6 +14,7 @@ from typing import Any
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.entries import Command
 from padit.alerting.incidents import lead
+from padit.alerting.reminding import nobodys, remind_of
 from padit.alerting.state import Incident, Member, Taken
 from padit.alerting.step import Step
 
@@ -229,9 +230,10 @@ def remind(step: Step, incident: Incident, time: int) -> None:
     )
     if incident.acknowledged_by or not (whole or late):
         return
+    ran_out = {one.event.alert for one in late}
     for name, told in incident.told.items():
         route = step.policy.by_name[name]
-        wanted = whole or any(route in step.policy.traits_of(one.event).routes for one in late)
-        if told.state == "told" and wanted:
-            told.messages += 1
-            step.hand(route, "reminder", time, [incident])
+        mine = [one for one in nobodys(step, incident, route)
+                if whole or one.event.alert in ran_out]  # fmt: skip
+        if told.state == "told" and mine:
+            remind_of(step, incident, route, mine, time)

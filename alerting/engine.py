@@ -23,6 +23,7 @@ from padit.alerting.entries import (
     Tick,
     fingerprint_of,
 )
+from padit.alerting.holding import held
 from padit.alerting.incidents import close, forget, place
 from padit.alerting.state import Incident, State
 from padit.alerting.step import MOST, PIECE, Step
@@ -210,7 +211,7 @@ class Engine:
             route = self.policy.by_name[name]
             if told.state == "waiting" or room(step.state, route, event.time):
                 continue
-            if routing.held(step, incident, route, event.time) is None:
+            if held(step, incident, route, event.time) is None:
                 routing.tell(step, incident, route, "flapping", event.time, [])
 
     def _free_effects(self, step: Step, event: AlertEvent) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from padit.alerting import decide, people, routing
+from padit.alerting import decide, holding, people, routing
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import CommandResult, Effect, Feedback, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
@@ -213,7 +213,7 @@ def test_what_waits_on_a_route_is_kept_from_it_by_something_that_holds_now(
             for name in routing.held_back(incident):
                 told = incident.told[name]
                 if told.state == "waiting" and policy.firing_on(incident, policy.by_name[name]):
-                    assert routing.held(step, incident, policy.by_name[name], state.now) is not None
+                    assert holding.held(step, incident, policy.by_name[name], state.now) is not None
 
 
 @given(log=logs(("silence", "unsilence", "resolve"), 5, ("s1",)), policy=st.sampled_from(POLICIES))

@@ -106,7 +106,9 @@ class Engine:
         """Whether more is due by an event time than one transaction should hold."""
         count = 0 if state.rest is None else len(state.rest.left)
         for kind, name in timers_until(state.timers, time):
-            count += 1 + (len(state.suspects.get(name, ())) if kind in _OF_A_RUN else 0)
+            count += 1
+            if kind in _OF_A_RUN:  # a lost alert may have been a cause
+                count += len(state.suspects.get(name, ())) + len(state.inhibited)
             count += len(state.alerts) if kind == "command" else 0  # it may be about all
             if count > MOST:
                 break
@@ -192,8 +194,8 @@ class Engine:
 
     def _afterwards(self, step: Step, event: AlertEvent, incident: Incident | None) -> None:
         if event.kind == "resolved" and incident is not None:
-            self._free_effects(step, event)
             step.leave(incident)
+            self._free_effects(step, event)
         elif event.kind != "resolved" and self.policy.traits_of(event).effect:
             self._free_effects(step, event)  # it may close a circle, of which one goes free
 
@@ -217,7 +219,7 @@ class Engine:
     def _free_effects(self, step: Step, event: AlertEvent) -> None:
         """The end of a cause lets through what it inhibited."""
         if self.policy.traits_of(event).causes:
-            routing.free_effects(step, event.time)
+            people.free_effects(step, event.time)
 
     # ---- ends
 
@@ -282,4 +284,4 @@ class Engine:
             routing.end_without_transition(step, incident, time)
             step.leave(incident)
         if any(self.policy.traits_of(one).causes for one in causes):
-            routing.free_effects(step, time)
+            people.free_effects(step, time)

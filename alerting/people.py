@@ -11,12 +11,11 @@ import msgspec
 
 from padit.alerting.acknowledging import acknowledge, take_back, took, took_whole
 from padit.alerting.effects import VERDICTS, CommandResult, Feedback
-from padit.alerting.entries import Command
+from padit.alerting.entries import Command, Target
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
 from padit.alerting.routing import (
     end_without_transition,
-    free_effects,
     held_back,
     look_at_held_back,
 )
@@ -24,7 +23,7 @@ from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet
 from padit.alerting.step import MOST, Step
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["finish", "go_on", "obey", "receive"]
+__all__ = ["finish", "free_effects", "go_on", "obey", "receive"]
 
 _MOST_REMEMBERED = 100_000
 Alerts = list[tuple[Incident, str, str]]
@@ -95,6 +94,22 @@ def go_on(step: Step) -> None:
     state.rest = Rest(rest.command, rest.left[end:], frees) if end < last else None
     if frees and state.rest is None:
         free_effects(step, rest.command.time)
+
+
+def free_effects(step: Step, time: int) -> None:
+    """A cause is over: what it inhibited is looked at again, of very much some now.
+
+    It is the last that an entry does, for the rest happens before anything else, as that of the
+    end of a silence by hand, which lets through what it kept back, too.
+    """
+    state = step.state
+    state.inhibited = dict.fromkeys(
+        (one for one in state.inhibited if one in state.incidents), True
+    )
+    if state.inhibited:
+        looks = Command("", time, "", "unsilence", Target())
+        state.rest = Rest(looks, [(one, "", "") for one in state.inhibited])
+        go_on(step)
 
 
 def finish(step: Step) -> None:
@@ -248,7 +263,8 @@ def _end_silence(step: Step, command: Command) -> None:
 def _look_again(step: Step, command: Command, alerts: Alerts) -> bool:
     for incident, _, _ in alerts:
         step.part()
-        look_at_held_back(step, incident, command.time)
+        if not look_at_held_back(step, incident, command.time):
+            step.state.inhibited.pop(incident.id, None)
     return False
 
 

@@ -7,14 +7,13 @@ from padit.alerting.entries import AlertEvent
 from padit.alerting.holding import REMINDER, gate_of, held, look_at, sooner, waits_for
 from padit.alerting.matching import RANK
 from padit.alerting.reminding import nobodys, remind_of, waiting, waits_for_room
-from padit.alerting.state import Incident, Member, Told
+from padit.alerting.state import Incident, Told
 from padit.alerting.step import Step
 
 __all__ = [
     "act",
     "calm",
     "end_without_transition",
-    "free_effects",
     "held_back",
     "look_again",
     "look_at_held_back",
@@ -326,15 +325,6 @@ def _end(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: in
         told.messages += 1
         step.hand(route, "resolved", time, [incident], told.pending)
     told.state, told.since, told.due, told.pending = "ended", time, 0, []
-
-
-def free_effects(step: Step, time: int) -> None:
-    """A cause is over: what it inhibited is looked at again."""
-    state = step.state
-    for one in list(state.inhibited):
-        incident = state.incidents.get(one)
-        if incident is None or not look_at_held_back(step, incident, time):
-            del state.inhibited[one]
 
 
 def look_at_held_back(step: Step, incident: Incident, time: int) -> bool:

@@ -166,6 +166,8 @@ class SilenceSet(msgspec.Struct, array_like=True, gc=False):
 class Rest(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is left of a command about very many alerts; it happens before anything else.
 
+    What the end of a cause lets through is such a rest, too, as if a silence was ended by hand.
+
     Attributes:
         command: the command.
         left: incident, fingerprint and id of the alerts.

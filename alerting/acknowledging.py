@@ -38,7 +38,8 @@ def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: C
     members = [incident.members[one] for one in named]
     fresh = [one for one in members if not one.holders]
     lasts = step.policy.config.acknowledged_for
-    expires = command.until or (command.time + lasts if lasts else 0)
+    since = max(command.time, step.state.now)  # a person's clock may be behind
+    expires = command.until or (since + lasts if lasts else 0)
     incident.acts += 1
     mine = Taken(command.by, command.time, expires, command.id, incident.acts)
     kept = [one for one in members if len(one.holders) < _MOST_HOLDERS]

@@ -68,7 +68,7 @@ def _silenced(policy: Policy, state: State, event: AlertEvent, time: int) -> Gat
         if silence.start <= time < silence.end:
             return Gate(Reason.SILENCED, silence.id, silence.end)
     if state.silences:
-        one = policy.muting(state.silences).find(event, time)
+        one = policy.muting(state.silences).find(event, time, state.now)
         if one is not None:
             end = one.end if one.end < FOR_EVER else 0
             return Gate(Reason.SILENCED, f"{one.id} by {one.by}", end)

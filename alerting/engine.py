@@ -246,7 +246,8 @@ class Engine:
         state = step.state
         if state.alerts:
             state.suspects[entry.run] = list(state.alerts)
-            step.set_timer(entry.time + self.policy.config.incidents.lost_after, "run", entry.run)
+            since = max(entry.time, state.now)  # the clock of the job may be behind
+            step.set_timer(since + self.policy.config.incidents.lost_after, "run", entry.run)
 
     def _catch_up(self, step: Step, entry: Progress) -> None:
         """The window begins when a run has come to where the lost one was, if it reports."""

@@ -58,7 +58,7 @@ def obey(step: Step, command: Command) -> None:
         _end_silence(step, command)
         return
     judges = command.kind == "feedback"
-    means_nothing = judges and command.note not in VERDICTS
+    means_nothing = command.note not in VERDICTS if judges else _ends_before(command)
     alerts = [] if means_nothing else _alerts(step, command)
     ended = _ended(step, command) if judges and not (alerts or means_nothing) else ()
     if ended:
@@ -94,6 +94,11 @@ def go_on(step: Step) -> None:
     state.rest = Rest(rest.command, rest.left[end:], frees) if end < last else None
     if frees and state.rest is None:
         free_effects(step, rest.command.time)
+
+
+def _ends_before(command: Command) -> bool:
+    """Whether an acknowledgement ends before it begins: nobody would have anything."""
+    return command.kind == "acknowledge" and 0 < command.until <= command.time
 
 
 def free_effects(step: Step, time: int) -> None:

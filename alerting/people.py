@@ -5,7 +5,7 @@ configuration makes of alerts. It acts on what is open when it takes effect. Of 
 alerts some happens at once, and the rest before anything else: see `State.rest`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -19,7 +19,7 @@ from padit.alerting.routing import (
     held_back,
     look_at_held_back,
 )
-from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet
+from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet, State
 from padit.alerting.step import MOST, Step
 from padit.domain.timestamps import parse_timestamp
 
@@ -101,20 +101,52 @@ def _ends_before(command: Command) -> bool:
     return command.kind == "acknowledge" and 0 < command.until <= command.time
 
 
-def free_effects(step: Step, time: int) -> None:
+def free_effects(step: Step, time: int, keys: Collection[str] | None = None) -> None:
     """A cause is over: what it inhibited is looked at again, of very much some now.
 
     It is the last that an entry does, for the rest happens before anything else, as that of the
     end of a silence by hand, which lets through what it kept back, too.
+
+    Args:
+        step: of the entry.
+        time: event time.
+        keys: under which the cause stood: of those that it may have inhibited; None: of all.
     """
     state = step.state
-    state.inhibited = dict.fromkeys(
-        (one for one in state.inhibited if one in state.incidents), True
-    )
-    if state.inhibited:
-        looks = Command("", time, "", "unsilence", Target())
-        state.rest = Rest(looks, [(one, "", "") for one in state.inhibited])
+    looks = Command("", time, "", "unsilence", Target())
+    over = [] if keys is None else [one for one in keys if one not in state.causes]
+    among = _among(state, keys is None or bool(over))
+    left = [(one, "", "") for one in among if _may_be_free(step, one, keys, over)]
+    if left:
+        state.rest = Rest(looks, left)
         go_on(step)
+
+
+def _among(state: State, any_effect: bool) -> Iterable[str]:
+    """Inhibited incidents; of all effects, or only those with one that is a cause itself."""
+    if any_effect:
+        return state.inhibited
+    causes = (state.alerts[one][0] for filed in state.causes.values() for one in filed)
+    return [one for one in dict.fromkeys(causes) if one in state.inhibited]
+
+
+def _may_be_free(
+    step: Step, incident: str, keys: Collection[str] | None, over: Collection[str]
+) -> bool:
+    """Whether the end of a cause under some keys may free something open of an incident.
+
+    It does not where another cause stands under the same key, unless the effect is a cause itself:
+    of a circle the one that opened first goes free. `over`: those keys under which none is left.
+    """
+    found = step.state.incidents.get(incident)
+    if found is None or keys is None:
+        return found is not None
+    for one in found.members.values():
+        traits = step.policy.traits_of(one.event)
+        ended = keys if traits.causes else over
+        if not one.closed and any(key in ended for _, key in traits.suffers):
+            return True
+    return False
 
 
 def finish(step: Step) -> None:
@@ -179,7 +211,7 @@ def _resolve(step: Step, command: Command, alerts: Alerts) -> bool:
     for incident, fingerprint, _ in alerts:
         event = incident.members[fingerprint].event
         frees = frees or bool(step.policy.traits_of(event).causes)
-        close(step.state, incident, fingerprint, command.time, f"by {command.by}")
+        close(step.policy, step.state, incident, fingerprint, command.time, f"by {command.by}")
     for incident, _ in _by_incident(alerts):
         step.part()
         end_without_transition(step, incident, max(command.time, incident.joined))

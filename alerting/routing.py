@@ -13,6 +13,7 @@ from padit.alerting.step import Step
 __all__ = [
     "act",
     "calm",
+    "end_elsewhere",
     "end_without_transition",
     "held_back",
     "look_again",
@@ -314,6 +315,25 @@ def end_without_transition(step: Step, incident: Incident, time: int) -> None:
         settles = told.state == "closing" and incident.firing  # by the job's word, as ever
         if told.state != "ended" and not settles and not step.policy.firing_on(incident, route):
             _end(step, incident, route, told, time)
+
+
+def end_elsewhere(step: Step, incident: Incident, event: AlertEvent) -> None:
+    """The end of an alert, for routes that took it and would not as it is at its end.
+
+    Its labels may be others then, or its severity less, and the page of such a route would stay
+    open for ever.
+    """
+    takes = step.policy.traits_of(event).routes
+    for name, told in list(incident.told.items()):
+        route = step.policy.by_name[name]
+        over = told.state == "waiting" or (told.state == "told" and not incident.flapping)
+        if route in takes or not over or step.policy.firing_on(incident, route):
+            continue
+        if told.state == "waiting":
+            _end(step, incident, route, told, event.time)
+        elif route.setting.resolved:
+            told.state, told.since, told.why, told.detail = "closing", event.time, "", ""
+            look_at(step, incident, route, told, event.time + route.setting.settle)
 
 
 def _end(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:

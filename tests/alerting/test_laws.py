@@ -272,6 +272,22 @@ def test_an_incident_that_was_sent_is_sent_its_end_and_nothing_is_remembered_for
     assert kinds["worse"] <= sum(isinstance(one, AlertEvent) for one in log)
 
 
+@given(log=logs(), policy=st.sampled_from(POLICIES))
+@settings(max_examples=100, deadline=None)
+def test_the_last_that_a_route_is_told_of_an_incident_is_that_it_is_over(
+    log: list[Entry], policy: Policy
+) -> None:
+    """Else a page stays open for ever."""
+    ended = [_end_of(one) for one in _still_open(log)]
+    _, effects = _run(policy, [*log, *ended, Tick(at(100_000))])
+    last: dict[tuple[str, str], str] = {}
+    for one in effects:
+        if isinstance(one, Handed):
+            views = (*one.others, *(() if one.view is None else (one.view,)))
+            last.update(((one.route, view.id), one.kind) for view in views)
+    assert set(last.values()) <= {"resolved", "digest_over"}
+
+
 def _still_open(log: list[Entry]) -> list[AlertEvent]:
     found: dict[str, AlertEvent] = {}
     for one in log:

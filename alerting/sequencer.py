@@ -59,6 +59,7 @@ class Alerting:
         state: of the engine.
         reports: records of the job's progress that this process took.
         dating: checks times.
+        changed: whether the saved state was one of another configuration.
     """
 
     def __init__(self, config: AlertingConfig, store: Store) -> None:
@@ -67,6 +68,7 @@ class Alerting:
         self.reports = 0
         self.state = State()
         self._stale = False
+        self.changed = False
         self._made: list[Effect] = []
         self._added: list[Effect] = []
         policy = Policy(config)
@@ -344,6 +346,7 @@ class Alerting:
     def _saved(self) -> tuple[int, State]:
         """The saved state and its entry; a new one if there is none that this code can use."""
         saved = self._store.snapshot()
+        self.changed = saved is not None and saved[1] != self._digest
         if saved is not None and saved[1] == self._digest:
             try:
                 return saved[0], load(saved[2])

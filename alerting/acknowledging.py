@@ -56,7 +56,8 @@ def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: C
     if held or not (fresh or incident.acknowledged_by):
         return
     for route in _hearing(step.policy, incident, fresh):
-        if incident.told[route.name].state == "told":
+        told = incident.told[route.name]
+        if told.state == "told" and not told.together:  # a digest is no message of its own
             step.hand(route, "acknowledged", command.time, [incident])
 
 

@@ -293,6 +293,8 @@ def _calm(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: i
         if held(step, incident, route, time) is None:
             told.messages += 1
             step.hand(route, "steady", time, [incident])
+        else:
+            remind_of(step, incident, route, nobodys(step, incident, route), time)
         return
     told.state, told.since = "ended", incident.changed
     if not route.setting.resolved:

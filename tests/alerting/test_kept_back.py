@@ -173,7 +173,7 @@ def test_what_comes_and_goes_in_a_silence_is_not_told_as_such_until_that_ends() 
     over = sent(run([*log, tick(100)], policy)[1])
     assert over == [("all", "opened", 0.0), ("all", "resolved", 12.5)]
     open_still = sent(run([*log, event("opened", 8, "last"), tick(100)], policy)[1])
-    assert open_still == [("all", "opened", 0.0)]
+    assert open_still == [("all", "opened", 0.0), ("all", "reminder", 60.0)]
 
 
 def test_an_alert_beside_one_that_a_silence_keeps_waits_for_the_cool_down_too() -> None:

@@ -127,6 +127,30 @@ def test_a_reminder_alone_that_waited_for_room_is_one() -> None:
     assert found[-1] == ("all", "reminder", 49.0)
 
 
+def test_what_became_steady_in_a_silence_is_told_to_be_open_when_that_ends() -> None:
+    """The last that was told of it was that it comes and goes."""
+    log: list[Entry] = []
+    for n in range(4):
+        log += [event("opened", n, f"a{n}"),
+                event("resolved", n + 0.5, f"a{n}", opened=at(n))]  # fmt: skip
+    log += [event("opened", 5, "last"), command("silence", 6, until=at(60))]
+    flapping = SIMPLE + "flapping: {changes: 3, within: 20m, quiet: 5m}\n"
+    found = [(kind, minute) for _, kind, minute in
+             sent(run([*log, tick(200)], policy_of(flapping))[1])]  # fmt: skip
+    assert found == [("opened", 0), ("flapping", 2), ("reminder", 60)]
+    assert _reminded([*log, tick(7), command("acknowledge", 7), tick(200)], flapping) == []
+    over = event("resolved", 30, "last", opened=at(5))
+    assert _reminded([*log, over, tick(200)], flapping) == []
+
+
+def test_to_acknowledge_what_a_digest_told_is_no_message_for_each_of_it() -> None:
+    """Whoever acknowledged a storm had a channel full of it, and new pages waited behind that."""
+    log: list[Entry] = [event("opened", n / 100, f"a{n}", source=f"s{n}") for n in range(50)]
+    log += [tick(40), command("acknowledge", 40, target=Target(source="*")), tick(41)]
+    kinds = [kind for _, kind, _ in sent(run(log, policy_of(_RATE))[1])]
+    assert kinds == ["opened"] * 3 + ["digest"] + ["acknowledged"] * 3
+
+
 @given(
     log=test_laws.logs(("acknowledge", "silence", "unsilence"), 4),
     policy=st.sampled_from(test_laws.POLICIES),

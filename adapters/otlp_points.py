@@ -24,6 +24,7 @@ from padit.adapters.otlp_names import IdentityError
 from padit.adapters.otlp_series import Instrument, Known, OtlpSeries, Scope
 from padit.adapters.refusals import Refusals
 from padit.adapters.series import Counter, Naming
+from padit.codecs.time_units import probable_unit
 from padit.domain.metric import Metric, MetricType
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
@@ -135,7 +136,9 @@ class Translator:
             return STALE
         when = point.time_unix_nano
         if not _EARLIEST_NS <= when < _LATEST_NS:
-            message = f"a point whose time is {when} ns, not in the years 2000 to 2199"
+            fits = probable_unit(when)
+            hint = f" (is it in {fits}? OTLP counts ns)" if fits else ""
+            message = f"a point whose time is {when} ns, not in the years 2000 to 2199{hint}"
             raise PointError(message if when else "a point without a time")
         return take(known, of, point)
 

@@ -37,6 +37,7 @@ from padit.adapters.receiver import (
 from padit.adapters.refusals import Refusals
 from padit.adapters.series import Counter, Naming
 from padit.codecs.remote_write import LabelError, Point, read_request
+from padit.codecs.time_units import probable_unit
 from padit.domain.metric import Metric, MetricType
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
@@ -304,7 +305,9 @@ class _Write:
         self._unwatched[what] = (first, before + count)
 
     def _refuse_time(self, series: Series, time: int) -> None:
-        text = f"{series.name[:100]}: a time of {time} ms is not in the years 2000 to 2199"
+        fits = probable_unit(time)
+        hint = f" (is it in {fits}? remote write counts ms)" if fits else ""
+        text = f"{series.name[:100]}: a time of {time} ms is not in the years 2000 to 2199{hint}"
         self._refused.add(text)
 
     def reply(self, *, second: bool) -> Reply:

@@ -14,6 +14,7 @@ from typing import Any
 from padit.alerting.compiled import Policy, ReadyRoute
 from padit.alerting.entries import Command
 from padit.alerting.incidents import lead
+from padit.alerting.reminding import nobodys, remind_of
 from padit.alerting.state import Incident, Member, Taken
 from padit.alerting.step import Step
 
@@ -37,7 +38,8 @@ def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: C
     members = [incident.members[one] for one in named]
     fresh = [one for one in members if not one.holders]
     lasts = step.policy.config.acknowledged_for
-    expires = command.until or (command.time + lasts if lasts else 0)
+    since = max(command.time, step.state.now)  # a person's clock may be behind
+    expires = command.until or (since + lasts if lasts else 0)
     incident.acts += 1
     mine = Taken(command.by, command.time, expires, command.id, incident.acts)
     kept = [one for one in members if len(one.holders) < _MOST_HOLDERS]
@@ -54,7 +56,8 @@ def acknowledge(step: Step, incident: Incident, named: Sequence[str], command: C
     if held or not (fresh or incident.acknowledged_by):
         return
     for route in _hearing(step.policy, incident, fresh):
-        if incident.told[route.name].state == "told":
+        told = incident.told[route.name]
+        if told.state == "told" and not told.together:  # a digest is no message of its own
             step.hand(route, "acknowledged", command.time, [incident])
 
 
@@ -229,9 +232,10 @@ def remind(step: Step, incident: Incident, time: int) -> None:
     )
     if incident.acknowledged_by or not (whole or late):
         return
+    ran_out = {one.event.alert for one in late}
     for name, told in incident.told.items():
         route = step.policy.by_name[name]
-        wanted = whole or any(route in step.policy.traits_of(one.event).routes for one in late)
-        if told.state == "told" and wanted:
-            told.messages += 1
-            step.hand(route, "reminder", time, [incident])
+        mine = [one for one in nobodys(step, incident, route)
+                if whole or one.event.alert in ran_out]  # fmt: skip
+        if told.state == "told" and mine:
+            remind_of(step, incident, route, mine, time)

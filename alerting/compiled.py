@@ -70,6 +70,19 @@ class ReadyInhibition:
     cause: Matcher
     effect: Matcher
 
+    def key(self, event: AlertEvent) -> str:
+        """Under which causes stand that share with an alert what they must; empty: none does.
+
+        Of two the same key does not prove that they do, for a name may have any character.
+        """
+        found = [self.setting.name]
+        for name in self.setting.same:
+            value = event.source_id if name == "source" else event.labels.get(name)
+            if value is None:
+                return ""
+            found.append(value)
+        return "\0".join(found)
+
 
 class Traits(NamedTuple):
     """What a configuration makes of all alerts of one series, detector, severity and labels.
@@ -80,7 +93,9 @@ class Traits(NamedTuple):
         silences: configured ones that match.
         causes: inhibitions of which they are a cause.
         effect: whether they are an effect in any inhibition.
-        suffers: inhibitions of which they are an effect and no cause.
+        cause_keys: of `State.causes`, under which they stand.
+        suffers: inhibitions of which they are an effect and no cause, with the key under which
+            causes stand that share with them what they must.
         keys: under which others find them; without what the job calls one page.
         near: keys of alerts that they belong to.
         weak: those of `near` that say less: a label that both have, an edge that a label states.
@@ -93,7 +108,8 @@ class Traits(NamedTuple):
     silences: tuple[ReadySilence, ...]
     causes: tuple[ReadyInhibition, ...]
     effect: bool
-    suffers: tuple[ReadyInhibition, ...]
+    cause_keys: tuple[str, ...]
+    suffers: tuple[tuple[ReadyInhibition, str], ...]
     keys: tuple[str, ...]
     near: tuple[str, ...]
     weak: frozenset[str]
@@ -190,6 +206,7 @@ class Policy:
         names = {one.name for one in routes}
         causes = [one for one in self.inhibitions if one.cause(event)]
         effects = [one for one in self.inhibitions if one.effect(event)]
+        suffers = {one: one.key(event) for one in effects if one not in causes}
         share = Sharing(self.config.incidents, self._neighbours, event)
         return Traits(
             routes=tuple(routes),
@@ -197,7 +214,8 @@ class Policy:
             silences=tuple(one for one in self.silences if one.matches(event)),
             causes=tuple(causes),
             effect=bool(effects),
-            suffers=tuple(one for one in effects if one not in causes),
+            cause_keys=tuple(key for one in causes if (key := one.key(event))),
+            suffers=tuple((one, key) for one, key in suffers.items() if key),
             keys=share.keys,
             near=share.near,
             weak=share.weak,

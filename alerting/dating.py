@@ -82,6 +82,17 @@ class Dating:
                 _LOG.warning("%s", _sentence(entry, at, self._most, self.ahead))
         return far
 
+    def behind(self, entry: Entry, at: Moment, now: int) -> bool:
+        """Whether a command says the time at which it was written, and event time is far behind.
+
+        It is about what people see, so it does not wait for days. One of a later time is planned.
+        """
+        return isinstance(entry, Command) and now + self._most < entry.time <= at.written
+
+    def of_now(self, data: bytes, now: int) -> bytes:
+        """The bytes of such a command, with the time that it is for the job."""
+        return msgspec.json.encode(_decoded(data) | {"time": format_utc(now)})
+
     def dated_back(self, data: bytes, entry: AlertEvent | RunBegan, at: Moment, now: int) -> bytes:
         """The bytes of an alert, or of the beginning of a run, with the time that it is.
 
@@ -94,16 +105,21 @@ class Dating:
             if isinstance(record, RunStarted):
                 return encode_record(msgspec.structs.replace(record, moment=format_utc(time)))
             return data
-        try:
-            found: dict[str, Any] = msgspec.json.decode(data)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            message = f"it is no JSON: {error}"
-            raise WireFormatError(message) from error
+        found = _decoded(data)
         alert = found["data"]
         alert["summary"] = f"{alert['summary']} (dated {found['time']}: a clock is wrong)".strip()
         alert["opened"] = format_utc(min(entry.opened, time))
         found["time"] = format_utc(time)
         return msgspec.json.encode(found)
+
+
+def _decoded(data: bytes) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = msgspec.json.decode(data)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        message = f"it is no JSON: {error}"
+        raise WireFormatError(message) from error
+    return found
 
 
 def _shown(time: int) -> str:

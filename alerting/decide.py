@@ -68,7 +68,7 @@ def _silenced(policy: Policy, state: State, event: AlertEvent, time: int) -> Gat
         if silence.start <= time < silence.end:
             return Gate(Reason.SILENCED, silence.id, silence.end)
     if state.silences:
-        one = policy.muting(state.silences).find(event, time)
+        one = policy.muting(state.silences).find(event, time, state.now)
         if one is not None:
             end = one.end if one.end < FOR_EVER else 0
             return Gate(Reason.SILENCED, f"{one.id} by {one.by}", end)
@@ -86,14 +86,21 @@ def _inhibited(policy: Policy, state: State, event: AlertEvent) -> Gate | None:
 
 def _causes(policy: Policy, state: State, event: AlertEvent) -> Iterator[tuple[str, AlertEvent]]:
     """Open alerts that explain an alert, each with the name of its rule."""
-    for rule in policy.traits_of(event).suffers:
-        for alert in state.causes.get(rule.setting.name, ()):
+    for rule, key in policy.traits_of(event).suffers:
+        for alert in _filed(state, rule.setting.name, key):
             incident_id, fingerprint = state.alerts[alert]
             cause = state.incidents[incident_id].members[fingerprint].event
             if rule in policy.traits_of(cause).causes and all(
                 _shared(event, cause, name) for name in rule.setting.same
             ):
                 yield rule.setting.name, cause
+
+
+def _filed(state: State, rule: str, key: str) -> Iterator[str]:
+    """Open alerts that may be causes; a state of before version 10 has them by their rule alone."""
+    yield from state.causes.get(key, ())
+    if key != rule:
+        yield from state.causes.get(rule, ())
 
 
 def _age(event: AlertEvent) -> tuple[int, str]:

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 from padit.alerting import people, routing
 from padit.alerting.acknowledging import remind
-from padit.alerting.compiled import Policy
+from padit.alerting.compiled import Policy, Traits
 from padit.alerting.decide import decide, room
 from padit.alerting.due import timers_until
 from padit.alerting.duties import Duties
@@ -23,6 +23,7 @@ from padit.alerting.entries import (
     Tick,
     fingerprint_of,
 )
+from padit.alerting.holding import held
 from padit.alerting.incidents import close, forget, place
 from padit.alerting.state import Incident, State
 from padit.alerting.step import MOST, PIECE, Step
@@ -105,7 +106,9 @@ class Engine:
         """Whether more is due by an event time than one transaction should hold."""
         count = 0 if state.rest is None else len(state.rest.left)
         for kind, name in timers_until(state.timers, time):
-            count += 1 + (len(state.suspects.get(name, ())) if kind in _OF_A_RUN else 0)
+            count += 1
+            if kind in _OF_A_RUN:  # a lost alert may have been a cause
+                count += len(state.suspects.get(name, ())) + len(state.inhibited)
             count += len(state.alerts) if kind == "command" else 0  # it may be about all
             if count > MOST:
                 break
@@ -170,7 +173,19 @@ class Engine:
             return  # the same opening once more
         state.transitions += 1
         before = state.series.get(fingerprint_of(event.source_id, event.metric_name))
+        known = state.alerts.get(event.alert)
         incident = place(self.policy, state, event)
+        traits = self._on_routes(step, event, incident)
+        replaces = event.kind != "resolved" and before is not None and before not in state.alerts
+        if incident is not None and replaces:  # a route may take nothing of what is open now
+            routing.end_without_transition(step, incident, event.time)
+        if event.kind == "resolved" and incident is not None and known is not None:
+            self._after_end(step, incident, event, incident.members[known[1]].event)
+        elif event.kind != "resolved" and traits.effect and traits.causes:
+            people.free_effects(step, event.time)  # it may close a circle: one of it goes free
+
+    def _on_routes(self, step: Step, event: AlertEvent, incident: Incident | None) -> Traits:
+        """Decide on each route what becomes of a transition, and do it."""
         traits = self.policy.traits_of(event)
         for name in traits.others:
             step.count(name, Reason.NOT_MATCHED)
@@ -179,22 +194,22 @@ class Engine:
         if incident is not None:
             self._mark_flapping(step, incident, event)
         for one in traits.routes:
-            decision = decide(self.policy, state, event, incident, one)
+            decision = decide(self.policy, step.state, event, incident, one)
             if incident is None or decision.action == "none":
                 step.settle(one.name, [event.id], decision.reason, decision.detail, event.time)
             else:
                 routing.act(step, event, incident, one, decision)
-        replaces = event.kind != "resolved" and before is not None and before not in state.alerts
-        if incident is not None and replaces:  # a route may take nothing of what is open now
-            routing.end_without_transition(step, incident, event.time)
-        self._afterwards(step, event, incident)
+        return traits
 
-    def _afterwards(self, step: Step, event: AlertEvent, incident: Incident | None) -> None:
-        if event.kind == "resolved" and incident is not None:
-            self._free_effects(step, event)
-            step.leave(incident)
-        elif event.kind != "resolved" and self.policy.traits_of(event).effect:
-            self._free_effects(step, event)  # it may close a circle, of which one goes free
+    def _after_end(
+        self, step: Step, incident: Incident, event: AlertEvent, was: AlertEvent
+    ) -> None:
+        """What it was when it was worst counts for what took it, and for what it inhibited."""
+        routing.end_elsewhere(step, incident, event)
+        step.leave(incident)
+        keys = self.policy.traits_of(was).cause_keys
+        if keys:
+            people.free_effects(step, event.time, keys)
 
     def _mark_flapping(self, step: Step, incident: Incident, event: AlertEvent) -> None:
         """One message says that an incident comes and goes; a rise in severity passes as ever."""
@@ -210,13 +225,8 @@ class Engine:
             route = self.policy.by_name[name]
             if told.state == "waiting" or room(step.state, route, event.time):
                 continue
-            if routing.held(step, incident, route, event.time) is None:
+            if held(step, incident, route, event.time) is None:
                 routing.tell(step, incident, route, "flapping", event.time, [])
-
-    def _free_effects(self, step: Step, event: AlertEvent) -> None:
-        """The end of a cause lets through what it inhibited."""
-        if self.policy.traits_of(event).causes:
-            routing.free_effects(step, event.time)
 
     # ---- ends
 
@@ -243,7 +253,8 @@ class Engine:
         state = step.state
         if state.alerts:
             state.suspects[entry.run] = list(state.alerts)
-            step.set_timer(entry.time + self.policy.config.incidents.lost_after, "run", entry.run)
+            since = max(entry.time, state.now)  # the clock of the job may be behind
+            step.set_timer(since + self.policy.config.incidents.lost_after, "run", entry.run)
 
     def _catch_up(self, step: Step, entry: Progress) -> None:
         """The window begins when a run has come to where the lost one was, if it reports."""
@@ -276,9 +287,10 @@ class Engine:
             incident = step.state.incidents[known[0]]
             causes.append(incident.members[known[1]].event)
             over[incident.id] = incident
-            close(step.state, incident, known[1], time, "run_lost")
+            close(self.policy, step.state, incident, known[1], time, "run_lost")
         for incident in over.values():
             routing.end_without_transition(step, incident, time)
             step.leave(incident)
-        if any(self.policy.traits_of(one).causes for one in causes):
-            routing.free_effects(step, time)
+        keys = {key for one in causes for key in self.policy.traits_of(one).cause_keys}
+        if keys:
+            people.free_effects(step, time, keys)

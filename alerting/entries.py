@@ -165,12 +165,9 @@ class _Window(msgspec.Struct):
     interval_sec: float
 
 
-class _Evidence(msgspec.Struct):
-    window: _Window
-
-
-class _Partner(msgspec.Struct):
-    partner: str = ""
+class _Evidence(msgspec.Struct):  # what one part of it is does not change what the other says
+    window: msgspec.Raw = msgspec.Raw(b"")
+    partner: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Data(msgspec.Struct):
@@ -210,9 +207,11 @@ class _Command(msgspec.Struct, forbid_unknown_fields=True):
 
 _events = msgspec.json.Decoder(_CloudEvent)
 _evidence = msgspec.json.Decoder(_Evidence)
-_partner = msgspec.json.Decoder(_Partner)
+_window = msgspec.json.Decoder(_Window)
+_text = msgspec.json.Decoder(str)
 _commands = msgspec.json.Decoder(_Command)
 _TYPE = "io.padit.alert."
+_NO_EVIDENCE = _Evidence()
 
 
 @lru_cache(maxsize=1 << 16)
@@ -243,6 +242,7 @@ def event_of(data: bytes) -> AlertEvent:
             message = f"a name has more than {_LONGEST_NAME} characters"
             raise WireFormatError(message)
         time = parse_timestamp(event.time)
+        evidence = _NO_EVIDENCE if kind == "resolved" else _evidence_of(one.evidence)
         return AlertEvent(
             id=event.id,
             kind=kind,  # type: ignore[arg-type]  # checked above
@@ -260,17 +260,24 @@ def event_of(data: bytes) -> AlertEvent:
             page=str(one.metadata.get("incident", "")),
             shift=float(shift) if isinstance(shift, int | float) else 0.0,
             reason=str(one.metadata.get("reason", "")),
-            delay=0 if kind == "resolved" else _delay_of(one.evidence),
-            partner=_partner_of(one.evidence) if kind == "opened" else "",
+            delay=_delay_of(evidence.window),
+            partner=_partner_of(evidence.partner) if kind == "opened" else "",
         )
     except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
         message = f"it is no transition of an alert of PADIT: {error}"
         raise WireFormatError(message) from error
 
 
-def _delay_of(evidence: msgspec.Raw) -> int:
+def _evidence_of(data: msgspec.Raw) -> _Evidence:
     try:
-        one = _evidence.decode(evidence).window
+        return _evidence.decode(data)
+    except (msgspec.DecodeError, ValueError):  # of an earlier version, or none; no text at all
+        return _NO_EVIDENCE
+
+
+def _delay_of(window: msgspec.Raw) -> int:
+    try:
+        one = _window.decode(window)
         between = round(one.interval_sec * MICROS)
         half = (parse_timestamp(one.end) - parse_timestamp(one.start)) // 2
     except (msgspec.DecodeError, ValueError, OverflowError):  # of an earlier version, or none
@@ -278,11 +285,11 @@ def _delay_of(evidence: msgspec.Raw) -> int:
     return half + between if 0 < between <= _LONGEST_DELAY and 0 < half <= _LONGEST_DELAY else 0
 
 
-def _partner_of(evidence: msgspec.Raw) -> str:
-    if b'"partner"' not in bytes(evidence):  # most have none
+def _partner_of(partner: msgspec.Raw) -> str:
+    if not bytes(partner):  # most have none
         return ""
     try:
-        return _partner.decode(evidence).partner[:_LONGEST_NAME]
+        return _text.decode(partner)[:_LONGEST_NAME]
     except (msgspec.DecodeError, ValueError):  # it is no text: `Raw` is taken as it is
         return ""
 

@@ -25,15 +25,18 @@ def place(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
         if known is None:
             return None
         incident = state.incidents[known[0]]
-        close(state, incident, known[1], event.time, event.reason or "level")
+        close(policy, state, incident, known[1], event.time, event.reason or "level")
         return incident
     if known is not None:
         incident = state.incidents[known[0]]
         member = incident.members[known[1]]
         if RANK[event.severity] >= RANK[member.event.severity]:
-            since = member.event.opened  # by a wrong clock each one says another time
+            before, since = (
+                member.event,
+                member.event.opened,
+            )  # a wrong clock says another each time
             member.event = event if event.opened <= since else replace(event, opened=since)
-            _index_causes(policy, state, event)  # it may be one since it is so severe
+            _index_causes(policy, state, event, before)  # it may be one since it is so severe
         return incident
     return _open(policy, state, event)
 
@@ -43,7 +46,7 @@ def _open(policy: Policy, state: State, event: AlertEvent) -> Incident:
     before = state.series.get(fingerprint)
     incident = _incident_for(policy, state, event, before)
     if before is not None:
-        _drop_alert(state, before, incident.members[fingerprint].event.opened)
+        _drop_alert(policy, state, incident.members[fingerprint].event)
         incident.firing -= 1
     elif not incident.firing:
         incident.begins = [*incident.begins[1 - _MOST_BEGINS :], event.time]
@@ -129,27 +132,47 @@ def _index(
     _index_causes(policy, state, event)
 
 
-def _index_causes(policy: Policy, state: State, event: AlertEvent) -> None:
-    for rule in policy.traits_of(event).causes:
-        state.causes.setdefault(rule.setting.name, {}).setdefault(event.alert, event.time)
+def _index_causes(
+    policy: Policy, state: State, event: AlertEvent, before: AlertEvent | None = None
+) -> None:
+    """File an alert as a cause; `before`: what it was until now, of which labels may differ."""
+    keys = policy.traits_of(event).cause_keys
+    for key in () if before is None else policy.traits_of(before).cause_keys:
+        if key not in keys:
+            _unfile(state, key, event.alert)
+    for key in keys:
+        state.causes.setdefault(key, {}).setdefault(event.alert, event.time)
 
 
-def _drop_alert(state: State, alert: str, opened: int) -> None:
-    _, fingerprint = state.alerts.pop(alert)
+def _unfile(state: State, key: str, alert: str) -> None:
+    filed = state.causes.get(key)
+    if filed is not None:
+        filed.pop(alert, None)
+        if not filed:
+            del state.causes[key]
+
+
+def _drop_alert(policy: Policy, state: State, event: AlertEvent) -> None:
+    """An open alert, as of its latest rise, is over."""
+    _, fingerprint = state.alerts.pop(event.alert)
     ended = state.ended.pop(fingerprint, [])  # the series that ended last stands last
     if len(state.ended) >= _MOST_ENDED_SERIES:
         del state.ended[next(iter(state.ended))]
-    state.ended[fingerprint] = [*ended[1 - _MOST_ENDED :], (opened, alert)]
+    state.ended[fingerprint] = [*ended[1 - _MOST_ENDED :], (event.opened, event.alert)]
     state.series.pop(fingerprint)
-    for open_causes in state.causes.values():
-        open_causes.pop(alert, None)
+    traits = policy.traits_of(event)
+    before_10 = [rule.setting.name for rule in traits.causes]
+    for key in (*traits.cause_keys, *before_10):
+        _unfile(state, key, event.alert)
 
 
-def close(state: State, incident: Incident, fingerprint: str, time: int, reason: str) -> None:
+def close(
+    policy: Policy, state: State, incident: Incident, fingerprint: str, time: int, reason: str
+) -> None:
     """End the open alert of a member, not before it opened: a person's clock may be slow."""
     member = incident.members[fingerprint]
     time = max(time, member.event.opened)
-    _drop_alert(state, member.event.alert, member.event.opened)
+    _drop_alert(policy, state, member.event)
     incident.free -= not member.holders
     member.closed, member.ended_by, member.holders, member.unkept = time, reason, [], 0
     incident.firing -= 1
@@ -169,6 +192,7 @@ def lead(incident: Incident, first: Taken | None, names: str = "", expires: int 
 def forget(state: State, incident: Incident) -> None:
     """Drop an incident of which nothing more can come."""
     del state.incidents[incident.id]
+    state.inhibited.pop(incident.id, None)
     for key in incident.keys:
         if state.keys.get(key) == incident.id:
             del state.keys[key]

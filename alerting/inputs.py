@@ -7,16 +7,18 @@ where the store stands, so a restart neither misses nor repeats a record.
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from padit.alerting.merging import Merge
 from padit.alerting.records import Record, entry_of, rank_of
+from padit.alerting.stamps import Stamps
 from padit.connectors.kafka_errors import QUIET, ClientErrors
 from padit.connectors.kafka_prompt import PROMPT
 from padit.connectors.uris import Address, parse_address, read_client_config
 from padit.domain.errors import ConfigurationError, SourceError, WireFormatError
+from padit.domain.timestamps import MICROS
 from padit.ops.reach import Reach
 
 __all__ = ["FileInput", "TopicInput", "input_of"]
@@ -156,6 +158,7 @@ class TopicInput:
         self._looked = 0.0
         self._merge = Merge()
         self._paused: set[tuple[str, int]] = set()
+        self._stamps = Stamps()
 
     def seek(self, positions: dict[tuple[str, int], int]) -> None:
         """Read from the positions; what has none from its beginning.
@@ -230,14 +233,15 @@ class TopicInput:
         if error is not None:  # the client tries again by itself
             if error.code() == KafkaError._PARTITION_EOF and topic is not None:
                 self._merge.end((topic, partition))
+                self._stamps.end((topic, partition), int(time() * MICROS))
             return
         data = one.value()
         if topic is not None and data is not None:
             offset, (_, written) = one.offset() or 0, one.timestamp()
+            stamp = self._stamps.written((topic, partition), max(written, 0) * 1000)
             record = Record(
-                self._kinds[topic], self._at(topic), partition, offset, offset + 1, data,
-                max(written, 0) * 1000,
-            )  # fmt: skip
+                self._kinds[topic], self._at(topic), partition, offset, offset + 1, data, stamp
+            )
             self._merge.add((topic, partition), written, record, monotonic())
 
     def _pause_what_is_ahead(self) -> None:

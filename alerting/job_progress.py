@@ -13,10 +13,14 @@ class Reports:
 
     Args:
         known: what the store holds.
+
+    Attributes:
+        latest: run and shape of the latest record that this process took; empty before one.
     """
 
     def __init__(self, known: Iterable[Reported]) -> None:
         self._groups = {one.part: one for one in known}
+        self.latest = "", ""
 
     def begin(self) -> None:
         """Another run began without state: what the one before reported does not count."""
@@ -37,6 +41,7 @@ class Reports:
         watermark = record.watermark if before is None else max(before.watermark, record.watermark)
         found = Reported(record.group, record.groups, record.run, record.shape, watermark)
         self._groups[record.group] = found
+        self.latest = record.run, record.shape
         return found, other
 
     @property

@@ -42,10 +42,14 @@ class Muting:
         """
         return self._count == len(silences) and self._last is _last(silences)
 
-    def find(self, event: AlertEvent, time: int) -> SilenceSet | None:
-        """The first silence that covers an alert at an event time."""
+    def find(self, event: AlertEvent, time: int, now: int = 0) -> SilenceSet | None:
+        """The first silence that covers an alert at an event time, or at the time that it is.
+
+        Whoever silences something means all that comes of it from then on, also what a clock dates
+        long ago.
+        """
         for one in self.meaning(event):
-            if one.start <= time < one.end:
+            if one.start <= time < one.end or one.start <= now < one.end:
                 return one
         return None
 

@@ -5,26 +5,25 @@ configuration makes of alerts. It acts on what is open when it takes effect. Of 
 alerts some happens at once, and the rest before anything else: see `State.rest`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from padit.alerting.acknowledging import acknowledge, take_back, took, took_whole
 from padit.alerting.effects import VERDICTS, CommandResult, Feedback
-from padit.alerting.entries import Command
+from padit.alerting.entries import Command, Target
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
 from padit.alerting.routing import (
     end_without_transition,
-    free_effects,
     held_back,
     look_at_held_back,
 )
-from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet
+from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet, State
 from padit.alerting.step import MOST, Step
 from padit.domain.timestamps import parse_timestamp
 
-__all__ = ["finish", "go_on", "obey", "receive"]
+__all__ = ["finish", "free_effects", "go_on", "obey", "receive"]
 
 _MOST_REMEMBERED = 100_000
 Alerts = list[tuple[Incident, str, str]]
@@ -59,7 +58,7 @@ def obey(step: Step, command: Command) -> None:
         _end_silence(step, command)
         return
     judges = command.kind == "feedback"
-    means_nothing = judges and command.note not in VERDICTS
+    means_nothing = command.note not in VERDICTS if judges else _ends_before(command)
     alerts = [] if means_nothing else _alerts(step, command)
     ended = _ended(step, command) if judges and not (alerts or means_nothing) else ()
     if ended:
@@ -95,6 +94,59 @@ def go_on(step: Step) -> None:
     state.rest = Rest(rest.command, rest.left[end:], frees) if end < last else None
     if frees and state.rest is None:
         free_effects(step, rest.command.time)
+
+
+def _ends_before(command: Command) -> bool:
+    """Whether an acknowledgement ends before it begins: nobody would have anything."""
+    return command.kind == "acknowledge" and 0 < command.until <= command.time
+
+
+def free_effects(step: Step, time: int, keys: Collection[str] | None = None) -> None:
+    """A cause is over: what it inhibited is looked at again, of very much some now.
+
+    It is the last that an entry does, for the rest happens before anything else, as that of the
+    end of a silence by hand, which lets through what it kept back, too.
+
+    Args:
+        step: of the entry.
+        time: event time.
+        keys: under which the cause stood: of those that it may have inhibited; None: of all.
+    """
+    state = step.state
+    looks = Command("", time, "", "unsilence", Target())
+    over = [] if keys is None else [one for one in keys if one not in state.causes]
+    among = _among(state, keys is None or bool(over))
+    left = [(one, "", "") for one in among if _may_be_free(step, one, keys, over)]
+    if left:
+        state.rest = Rest(looks, left)
+        go_on(step)
+
+
+def _among(state: State, any_effect: bool) -> Iterable[str]:
+    """Inhibited incidents; of all effects, or only those with one that is a cause itself."""
+    if any_effect:
+        return state.inhibited
+    causes = (state.alerts[one][0] for filed in state.causes.values() for one in filed)
+    return [one for one in dict.fromkeys(causes) if one in state.inhibited]
+
+
+def _may_be_free(
+    step: Step, incident: str, keys: Collection[str] | None, over: Collection[str]
+) -> bool:
+    """Whether the end of a cause under some keys may free something open of an incident.
+
+    It does not where another cause stands under the same key, unless the effect is a cause itself:
+    of a circle the one that opened first goes free. `over`: those keys under which none is left.
+    """
+    found = step.state.incidents.get(incident)
+    if found is None or keys is None:
+        return found is not None
+    for one in found.members.values():
+        traits = step.policy.traits_of(one.event)
+        ended = keys if traits.causes else over
+        if not one.closed and any(key in ended for _, key in traits.suffers):
+            return True
+    return False
 
 
 def finish(step: Step) -> None:
@@ -159,7 +211,7 @@ def _resolve(step: Step, command: Command, alerts: Alerts) -> bool:
     for incident, fingerprint, _ in alerts:
         event = incident.members[fingerprint].event
         frees = frees or bool(step.policy.traits_of(event).causes)
-        close(step.state, incident, fingerprint, command.time, f"by {command.by}")
+        close(step.policy, step.state, incident, fingerprint, command.time, f"by {command.by}")
     for incident, _ in _by_incident(alerts):
         step.part()
         end_without_transition(step, incident, max(command.time, incident.joined))
@@ -248,7 +300,8 @@ def _end_silence(step: Step, command: Command) -> None:
 def _look_again(step: Step, command: Command, alerts: Alerts) -> bool:
     for incident, _, _ in alerts:
         step.part()
-        look_at_held_back(step, incident, command.time)
+        if not look_at_held_back(step, incident, command.time):
+            step.state.inhibited.pop(incident.id, None)
     return False
 
 

@@ -4,16 +4,17 @@ from padit.alerting.compiled import ReadyRoute
 from padit.alerting.decide import HELD_BACK, Decision, Gate, gate, room
 from padit.alerting.effects import MessageKind, Reason
 from padit.alerting.entries import AlertEvent
+from padit.alerting.holding import REMINDER, gate_of, held, look_at, sooner, waits_for
 from padit.alerting.matching import RANK
-from padit.alerting.state import Incident, Member, Told
+from padit.alerting.reminding import nobodys, remind_of, waiting, waits_for_room
+from padit.alerting.state import Incident, Told
 from padit.alerting.step import Step
 
 __all__ = [
     "act",
     "calm",
+    "end_elsewhere",
     "end_without_transition",
-    "free_effects",
-    "held",
     "held_back",
     "look_again",
     "look_at_held_back",
@@ -38,8 +39,9 @@ def act(
         _outcome_or_pending(step, event, route, told, decision)
     elif action == "close":
         told.state, told.since, told.pending = "closing", time, [*told.pending, event.id]
+        told.why = told.detail = ""
         if decision.until > time:
-            _look_at(step, incident, route, told, decision.until)
+            look_at(step, incident, route, told, decision.until)
         else:
             _finish(step, incident, route, told, time)
     elif action == "drop":
@@ -71,11 +73,11 @@ def _wait(
     if told.state == "ended":
         told.pending = []
     told.state = "waiting"
-    _waits_for(step, incident, told, decision.reason, decision.detail)
+    waits_for(step, incident, told, decision.reason, decision.detail)
     _outcome_or_pending(step, event, route, told, decision)
-    sooner = decision.reason in HELD_BACK and 0 < told.due <= decision.until
-    if decision.until and not sooner:  # another alert of it may be free before this one
-        _look_at(step, incident, route, told, decision.until)
+    earlier = decision.reason in HELD_BACK and 0 < told.due <= decision.until
+    if decision.until and not earlier:  # another alert of it may be free before this one
+        look_at(step, incident, route, told, decision.until)
 
 
 def _wait_with_rise(
@@ -83,15 +85,12 @@ def _wait_with_rise(
 ) -> None:
     """A route that was told of an incident is told that it got worse when nothing keeps that."""
     told = incident.told[route.name]
-    _waits_for(step, incident, told, by.reason, by.detail)
+    reminder = (told.why, told.detail) if told.why == REMINDER else None
+    waits_for(step, incident, told, by.reason, by.detail)
+    if reminder is not None:  # goes on waiting beside the rise
+        told.why, told.detail = reminder
     if by.until > time and not 0 < told.due <= by.until:
-        _look_at(step, incident, route, told, by.until)
-
-
-def _waits_for(step: Step, incident: Incident, told: Told, reason: Reason, detail: str) -> None:
-    told.why, told.detail = reason, detail
-    if reason is Reason.INHIBITED:
-        step.state.inhibited[incident.id] = True
+        look_at(step, incident, route, told, by.until)
 
 
 def _outcome_or_pending(
@@ -132,11 +131,6 @@ def tell(
     step.hand(route, kind, time, [incident], transitions)
 
 
-def _look_at(step: Step, incident: Incident, route: ReadyRoute, told: Told, due: int) -> None:
-    told.due = due
-    step.set_timer(due, "route", incident.id, route.name)
-
-
 def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> None:
     """Something was due on a route: the end of a wait, or of an incident."""
     told = incident.told[route.name]
@@ -145,7 +139,7 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         _finish(step, incident, route, told, time)
         return
     if told.state != "waiting":
-        _look_at_rise(step, incident, route, told, time)
+        _look_at_told(step, incident, route, told, time)
         return
     if not step.policy.firing_on(incident, route):
         step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
@@ -156,11 +150,11 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
     if full and told.why in HELD_BACK | {Reason.OUTSIDE_HOURS}:
         waits = _too_soon(step, incident, route, told, time) or waits
     if waits is not None:
-        _waits_for(step, incident, told, waits.reason, waits.detail)
+        waits_for(step, incident, told, waits.reason, waits.detail)
         step.settle(route.name, told.pending, waits.reason, waits.detail, time)
         told.pending = []
         if waits.until > time:
-            _look_at(step, incident, route, told, waits.until)
+            look_at(step, incident, route, told, waits.until)
         return
     if told.why == Reason.RATE_LIMITED:
         _digest(step, route, time)
@@ -168,22 +162,36 @@ def look_again(step: Step, incident: Incident, route: ReadyRoute, time: int) -> 
         tell(step, incident, route, "opened", time, told.pending)
 
 
-def _look_at_rise(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
-    """Send a rise in severity that waited, unless something keeps it still."""
+def _look_at_told(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
+    """Send a rise in severity or a reminder that waited, unless something keeps it still."""
     if told.state != "told" or not told.why:
         return
+    reminder, kept_by = told.why == REMINDER, told.detail
+    if _look_at_rise(step, incident, route, told, time) or not reminder:
+        return
+    free = nobodys(step, incident, route)
+    full = kept_by == Reason.RATE_LIMITED
+    if full and waiting(step, incident, route, free, time) is None:
+        _digest(step, route, time, incident)
+    else:
+        remind_of(step, incident, route, free, time)
+
+
+def _look_at_rise(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> bool:
+    """Send a rise that nothing keeps, with which all is shown, or wait; whether it was sent."""
+    told.why = told.detail = ""
     still: Gate | None = None
     for member in step.policy.open_on(incident, route):
         if RANK[member.event.severity] <= RANK[told.severity]:
             continue
-        one = _gate(step, incident, member, route, time)
+        one = gate_of(step, incident, member, route, time)
         if one is None:
             tell(step, incident, route, "worse", time, [])
-            return
-        still = _sooner(still, one)
-    told.why = told.detail = ""
+            return True
+        still = sooner(still, one)
     if still is not None:
         _wait_with_rise(step, incident, route, still, time)
+    return False
 
 
 def _too_soon(
@@ -202,38 +210,9 @@ def _too_soon(
     return Gate(Reason.TOO_SHORT, "", lasts) if lasts > time else None
 
 
-def held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate | None:
-    """What keeps an incident from a route: something keeps each of its open alerts."""
-    found: Gate | None = None
-    for member in step.policy.open_on(incident, route):
-        one = _gate(step, incident, member, route, time)
-        if one is None:
-            later = room(step.state, route, time)
-            return Gate(Reason.RATE_LIMITED, "", later) if later else None
-        found = _sooner(found, one)
-    return found
-
-
-def _sooner(found: Gate | None, one: Gate) -> Gate:
-    """Of two that keep alerts back the one to look at first; the first where none has an end."""
-    if found is None or 0 < one.until < (found.until or one.until + 1):
-        return one
-    return found
-
-
-def _gate(
-    step: Step, incident: Incident, member: Member, route: ReadyRoute, time: int
-) -> Gate | None:
-    """As `gate`; what a cause keeps is looked at when that ends, whatever keeps the others."""
-    found = gate(step.policy, step.state, member.event, route, time)
-    if found is not None and found.reason is Reason.INHIBITED:
-        step.state.inhibited[incident.id] = True
-    return found
-
-
-def _digest(step: Step, route: ReadyRoute, time: int) -> None:
-    """All incidents that waited for room on a route in one message."""
-    waiting = [
+def _digest(step: Step, route: ReadyRoute, time: int, reminded: Incident | None = None) -> None:
+    """All incidents that waited for room on a route, or whose reminders did, in one message."""
+    fresh = [
         one
         for one in step.state.incidents.values()
         if route.name in one.told
@@ -242,16 +221,24 @@ def _digest(step: Step, route: ReadyRoute, time: int) -> None:
         and step.policy.firing_on(one, route)
         and held(step, one, route, time) is None
     ]
-    for one in waiting:
+    again = [one for one in step.state.incidents.values()
+             if one is reminded or waits_for_room(step, one, route, time)]  # fmt: skip
+    for one in fresh:
         told = one.told[route.name]
         told.state, told.since, told.due, told.why, told.detail = "told", time, 0, "", ""
-        told.together = len(waiting) > 1
+        told.together = len(fresh) + len(again) > 1
         severities = [member.event.severity for member in step.policy.open_on(one, route)]
         told.severity = max(severities, key=RANK.__getitem__)
-    if len(waiting) == 1:
-        step.hand(route, "opened", time, waiting)
-    elif waiting:
-        step.hand(route, "digest", time, waiting)
+    for one in again:
+        one.told[route.name].due = 0
+        one.told[route.name].messages += 1
+    shown = [*fresh, *again]
+    if len(shown) == 1:
+        step.hand(route, "opened" if fresh else "reminder", time, shown)
+    elif shown:
+        step.hand(route, "digest", time, shown)
+    for one in again:
+        _look_at_rise(step, one, route, one.told[route.name], time)
 
 
 def _finish(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
@@ -261,7 +248,7 @@ def _finish(step: Step, incident: Incident, route: ReadyRoute, told: Told, time:
         return
     later = room(step.state, route, time)
     if later:  # without a message of its end a page would stay open for ever
-        _look_at(step, incident, route, told, later)
+        look_at(step, incident, route, told, later)
         return
     over = _over_together(step, route, time) if told.together else [incident]
     pending = [name for one in over for name in one.told[route.name].pending]
@@ -306,13 +293,15 @@ def _calm(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: i
         if held(step, incident, route, time) is None:
             told.messages += 1
             step.hand(route, "steady", time, [incident])
+        else:
+            remind_of(step, incident, route, nobodys(step, incident, route), time)
         return
     told.state, told.since = "ended", incident.changed
     if not route.setting.resolved:
         return
     if later:
         told.state, told.pending = "closing", []
-        _look_at(step, incident, route, told, later)
+        look_at(step, incident, route, told, later)
     else:
         told.messages += 1
         step.hand(route, "resolved", time, [incident])
@@ -330,6 +319,25 @@ def end_without_transition(step: Step, incident: Incident, time: int) -> None:
             _end(step, incident, route, told, time)
 
 
+def end_elsewhere(step: Step, incident: Incident, event: AlertEvent) -> None:
+    """The end of an alert, for routes that took it and would not as it is at its end.
+
+    Its labels may be others then, or its severity less, and the page of such a route would stay
+    open for ever.
+    """
+    takes = step.policy.traits_of(event).routes
+    for name, told in list(incident.told.items()):
+        route = step.policy.by_name[name]
+        over = told.state == "waiting" or (told.state == "told" and not incident.flapping)
+        if route in takes or not over or step.policy.firing_on(incident, route):
+            continue
+        if told.state == "waiting":
+            _end(step, incident, route, told, event.time)
+        elif route.setting.resolved:
+            told.state, told.since, told.why, told.detail = "closing", event.time, "", ""
+            look_at(step, incident, route, told, event.time + route.setting.settle)
+
+
 def _end(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: int) -> None:
     if told.state == "waiting":
         step.settle(route.name, told.pending, Reason(told.why), told.detail, time)
@@ -339,15 +347,6 @@ def _end(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: in
         told.messages += 1
         step.hand(route, "resolved", time, [incident], told.pending)
     told.state, told.since, told.due, told.pending = "ended", time, 0, []
-
-
-def free_effects(step: Step, time: int) -> None:
-    """A cause is over: what it inhibited is looked at again."""
-    state = step.state
-    for one in list(state.inhibited):
-        incident = state.incidents.get(one)
-        if incident is None or not look_at_held_back(step, incident, time):
-            del state.inhibited[one]
 
 
 def look_at_held_back(step: Step, incident: Incident, time: int) -> bool:
@@ -360,12 +359,13 @@ def look_at_held_back(step: Step, incident: Incident, time: int) -> bool:
 
 
 def held_back(incident: Incident) -> list[str]:
-    """Routes on which an incident, or its rise in severity, waits for what not only time ends.
+    """Routes on which an incident, a rise or a reminder waits for what not only time ends.
 
-    Of several alerts the last one that waits gives the reason: a cause, a silence, or a score.
+    Of several alerts the last one that waits gives the reason: a cause, a silence, or a score. A
+    reminder may wait for any of them.
     """
     return [
         name
         for name, told in incident.told.items()
-        if told.state in ("waiting", "told") and told.why in HELD_BACK
+        if told.state in ("waiting", "told") and (told.why in HELD_BACK or told.why == REMINDER)
     ]

@@ -16,7 +16,15 @@ from padit.alerting.compiled import Policy
 from padit.alerting.dating import Dating, Moment
 from padit.alerting.effects import Effect
 from padit.alerting.engine import Engine
-from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan, Tick
+from padit.alerting.entries import (
+    AlertEvent,
+    Command,
+    Entry,
+    Progress,
+    RunBegan,
+    Tick,
+    command_of,
+)
 from padit.alerting.job_progress import Reports
 from padit.alerting.notifiers.base import secret
 from padit.alerting.policy import AlertingConfig
@@ -51,6 +59,7 @@ class Alerting:
         state: of the engine.
         reports: records of the job's progress that this process took.
         dating: checks times.
+        changed: whether the saved state was one of another configuration.
     """
 
     def __init__(self, config: AlertingConfig, store: Store) -> None:
@@ -59,6 +68,7 @@ class Alerting:
         self.reports = 0
         self.state = State()
         self._stale = False
+        self.changed = False
         self._made: list[Effect] = []
         self._added: list[Effect] = []
         policy = Policy(config)
@@ -233,7 +243,7 @@ class Alerting:
         if found is None:
             return []
         identity, entry, data = found
-        if not isinstance(entry, Command | RunBegan) and self._happened(entry.time):
+        if not self._time_for(entry):
             return None
         number = self._store.append(record.kind, identity, entry.time, data)
         if number is None:
@@ -242,6 +252,27 @@ class Alerting:
             self._store.forget_reported()
             self._reports.begin()
         return self._apply(entry)
+
+    def _time_for(self, entry: Entry) -> bool:
+        """Whether it is an entry's turn; else very much is due before, of which some happened.
+
+        Before a command of a time to which the job has come time passes: nothing may have been due
+        since, so that the log has not that progress, and the command would wait for the next.
+        """
+        if not isinstance(entry, Command):
+            return isinstance(entry, RunBegan) or not self._happened(entry.time)
+        reached = self._reports.reached
+        if reached is None or not self.state.now < entry.time <= reached:
+            return True
+        if self._happened(reached):
+            return False
+        self._progress(Progress(reached, *self._reports.latest))
+        return True
+
+    def _progress(self, entry: Progress) -> None:
+        self._store.append("progress", None, entry.time, msgspec.json.encode(entry))
+        made = self._apply(entry)
+        self._made += made
 
     def _now(self, written: int) -> int:
         """Event time by the job, by what was taken, or by when a record was written."""
@@ -258,8 +289,12 @@ class Alerting:
         identity, entry = found
         self._check_age(entry)
         self.dating.check(entry, at)
+        now = self._now(at.written)
+        if self.dating.behind(entry, at, now):
+            data = self.dating.of_now(record.data, now)
+            return identity, command_of(data), data
         if isinstance(entry, AlertEvent | RunBegan) and self.dating.too_far(entry, at):
-            data = self.dating.dated_back(record.data, entry, at, self._now(at.written))
+            data = self.dating.dated_back(record.data, entry, at, now)
             again = entry_of(record.kind, data)
             return (identity, entry if again is None else again[1], data)
         return identity, entry, record.data
@@ -297,10 +332,9 @@ class Alerting:
         if time is None:
             return []
         entry = Progress(time, record.run, record.shape)
-        if not self._engine.heeds(self.state, entry):
-            return []
-        self._store.append("progress", None, time, msgspec.json.encode(entry))
-        return self._apply(entry)
+        if self._engine.heeds(self.state, entry):
+            self._progress(entry)
+        return []
 
     def _restore(self) -> None:
         after, state = self._saved()
@@ -312,6 +346,7 @@ class Alerting:
     def _saved(self) -> tuple[int, State]:
         """The saved state and its entry; a new one if there is none that this code can use."""
         saved = self._store.snapshot()
+        self.changed = saved is not None and saved[1] != self._digest
         if saved is not None and saved[1] == self._digest:
             try:
                 return saved[0], load(saved[2])

@@ -23,6 +23,7 @@ from padit.alerting.sequencer import Alerting
 from padit.alerting.store.base import LeadLostError, LeadTakenError, Store
 from padit.alerting.store.opening import open_store
 from padit.alerting.store.readdressing import readdress
+from padit.alerting.store.unheard import unheard
 from padit.alerting.tracing import AlertTraces
 from padit.connectors.uris import Address
 from padit.domain.errors import SinkError
@@ -118,6 +119,9 @@ class Service:
         self._traces = AlertTraces(traces_of("padit-alerting"))
         self._receivers = tuple(config.receivers)
         self._readdress()
+        if self._core.changed:
+            for line in unheard(store, self._core.state.incidents.values(), self._core.leads_to):
+                _LOG.warning("%s", line)
         self._workers = [
             Worker(
                 one,

@@ -28,11 +28,11 @@ __all__ = [
 FOR_EVER = 1 << 62
 """End of a silence without one."""
 
-_VERSION = 9
+_VERSION = 10
 # Before 7 an acknowledgement stayed when it had run out, before 8 a series had one holder, before 9
-# a command was one piece.
+# a command was one piece, before 10 causes stood by their rule alone and no reminder waited.
 _ONE_HOLDER = frozenset({5, 6, 7})
-_READ = _ONE_HOLDER | {8, _VERSION}
+_READ = _ONE_HOLDER | {8, 9, _VERSION}
 
 
 class Taken(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -166,6 +166,8 @@ class SilenceSet(msgspec.Struct, array_like=True, gc=False):
 class Rest(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What is left of a command about very many alerts; it happens before anything else.
 
+    What the end of a cause lets through is such a rest, too, as if a silence was ended by hand.
+
     Attributes:
         command: the command.
         left: incident, fingerprint and id of the alerts.
@@ -187,7 +189,8 @@ class State(msgspec.Struct, array_like=True):
         incidents: by id, until nothing can come of them.
         alerts: open alerts: incident and fingerprint.
         series: open alerts by fingerprint; the job has one alert of a series at a time.
-        causes: open alerts that match the cause of an inhibition, by its name.
+        causes: open alerts that match the cause of an inhibition, by its name and what its effects
+            must share with them (`ReadyInhibition.key`).
         keys: what alerts share, to the latest incident that has it.
         silences: by id.
         commands: ids that were seen, with their time.

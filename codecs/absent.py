@@ -13,6 +13,7 @@ import msgspec
 
 from padit.codecs.contract import Reject, numbered
 from padit.codecs.records import Decoded
+from padit.codecs.tidied import tidied
 from padit.domain.findings import Unwatched
 
 __all__ = ["without_absent"]
@@ -38,7 +39,7 @@ def without_absent(
     count = 0
     for one in decoded.rejects:
         value = values[one.record]
-        if value is None or b"null" not in value:
+        if value is None or (b"null" not in value and b"NaN" not in value):
             rejects.append(one)
             continue
         absent, rest = _rest_of(value, one, decode)
@@ -58,7 +59,8 @@ def _rest_of(
     try:
         content: Any = _json.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return 0, [reject]
+        whole = tidied(value)
+        return _rest_of(whole, reject, decode) if whole else (0, [reject])
     if _is_absent(content):
         return 1, []
     if not isinstance(content, list) or not reject.elements:

@@ -14,7 +14,7 @@ import msgspec
 
 from padit.codecs.contract import shorten
 from padit.codecs.layouts import layout_of
-from padit.codecs.mapping_values import number_from
+from padit.codecs.mapping_values import has_comma, number_from
 from padit.codecs.presets import BATCH, LAID_OUT, SIGNS
 from padit.codecs.suggested import suggested
 from padit.domain.errors import WireFormatError
@@ -48,6 +48,11 @@ _OTLP = (
     "; this looks like OTLP as JSON, which the adapter `otlp` receives: send it there, with "
     "OTEL_EXPORTER_OTLP_ENDPOINT or the Collector's exporter `otlphttp` (docs/adapters.md)"
 )
+_OWN = (
+    "{source: source_id, metric: metric_name, value: value, unit: unit, metric_type: metric_type, "
+    "time: timestamp}"
+)
+_DECIMAL_COMMA = f"; set `format: {_OWN[:-1]}, decimal: comma}}` under `input`"
 _REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
 _anything = msgspec.json.Decoder()
 
@@ -66,7 +71,9 @@ class Forgiving(msgspec.Struct, gc=False):
         """The value. Raises WireFormatError if it is none."""
         found = number_from(self.value)
         if isinstance(found, str):
-            raise WireFormatError(found)
+            comma = type(self.value) is str and has_comma(self.value)
+            message = f"{found}{_DECIMAL_COMMA if comma else ''}"
+            raise WireFormatError(message)
         return found
 
 
@@ -160,13 +167,25 @@ def hint_of(record: bytes) -> str:
     try:
         content = _anything.decode(record)
     except UNREADABLE:
-        return ""
+        return _malformed(record)
     if type(content) is dict and "resourceMetrics" in content:
         return _OTLP
     preset, what = known_form(content)
     if preset:
         return f"; this looks like {what}: set `format: {preset}` under `input`"
     return _other_json(content)
+
+
+def _malformed(record: bytes) -> str:
+    """What text that is no JSON looks like."""
+    if record.startswith((b"{'", b"[{'")):
+        return "; this is how Python prints a dict: let the sender write it with json.dumps"
+    if record.strip() in (b"{", b"[", b"[{"):
+        return (
+            "; samples of several lines each are read from files that end with .json, or with "
+            "?suffix=json behind the name"
+        )
+    return ""
 
 
 def known_form(content: object) -> tuple[str, str]:
@@ -187,8 +206,11 @@ def known_form(content: object) -> tuple[str, str]:
 
 def _other_json(content: object) -> str:
     """That a mapping reads it, with one that may fit."""
-    if type(content) is not dict or content.keys() >= _REQUIRED:
+    if type(content) is not dict:
         return ""
+    if content.keys() >= _REQUIRED:
+        numbered = any(type(content[name]) is int for name in ("source_id", "metric_name"))
+        return f"; numbers are names with a mapping: set `format: {_OWN}` under `input`" * numbered
     mapping = suggested(content)
     text = "; other JSON is read with a mapping: "
     if mapping:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from padit.codecs.time_units import NANOS, probable_unit
 from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 MOST_NAMED = 100
 """Refused lines that are named, as InfluxDB does; beyond that they are counted only."""
 
-PRECISIONS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+PRECISIONS = {name: NANOS[name] for name in ("ns", "us", "ms", "s")}
 """Nanoseconds of a time stamp's unit."""
 
 Labels = tuple[tuple[str, str], ...]
@@ -205,12 +206,8 @@ def _joined(rows: Sequence[str | UnicodeDecodeError], number: int) -> tuple[Line
 
 
 def _time_fault(time: int, precision: str) -> str:
-    fits = [
-        name
-        for name, unit in PRECISIONS.items()
-        if name != precision and _EARLIEST_NS <= time * unit < _LATEST_NS
-    ]
-    hint = f"; is it in {fits[0]}? then add precision={fits[0]}" if fits else ""
+    fits = probable_unit(time)
+    hint = f"; is it in {fits}? then add precision={fits}" if fits else ""
     return f"the time {time} in {precision} is not in the years 2000 to 2199{hint}"
 
 

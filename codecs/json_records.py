@@ -23,6 +23,7 @@ from padit.codecs.json_known import KnownRecords
 from padit.codecs.labels import label_reader
 from padit.codecs.names import find_unusable, name_fault
 from padit.codecs.series_table import SeriesTable
+from padit.codecs.tidied import tidied
 from padit.domain.attributes import AttributeColumn, Attributes
 from padit.domain.errors import WireFormatError
 from padit.domain.metric import MetricType, Series
@@ -153,10 +154,13 @@ class JsonReader:
             return self._forgiven([self._forgiving.decode(record)])[0]
 
     def decode_object(self, record: bytes) -> Sampled:
-        """A JSON object to one row. Raises if it is none; see `Codec`."""
+        """A JSON object to one row, or several to one each. Raises if it is none; see `Codec`."""
         try:
             sample = self._sample(record)
         except UNREADABLE as error:
+            whole = tidied(record)
+            if whole:
+                return (self.decode_array if whole[:1] == b"[" else self.decode_object)(whole)
             message = f"{error}{hint_of(record)}"
             raise WireFormatError(message) from error
         found = self.columns_of([sample])
@@ -192,9 +196,16 @@ class JsonReader:
         if _SHORTEST * commas > len(record) and commas > _SHORTEST:  # 120 bytes for each element
             message = f"an array of {len(record)} bytes with {commas} commas, too short for metrics"
             raise WireFormatError(message)
+        try:
+            elements = _elements.decode(record)
+        except UNREADABLE:
+            whole = tidied(record)
+            if whole[:1] != b"[":
+                raise
+            elements = _elements.decode(whole)
         read: list[Sample] = []
         number: list[int] = []
-        for position, element in enumerate(_elements.decode(record)):
+        for position, element in enumerate(elements):
             try:
                 read.append(self._sample(element))
             except (*UNREADABLE, WireFormatError) as error:

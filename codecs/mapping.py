@@ -21,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.contract import Reject, bounded
-from padit.codecs.forgiving import unwatched_kinds
+from padit.codecs.forgiving import UNREADABLE, unwatched_kinds
 from padit.codecs.layouts import elements_of
 from padit.codecs.mapping_model import Format
 from padit.codecs.mapping_plan import plan_of
 from padit.codecs.mapping_reading import Reading
 from padit.codecs.mapping_times import Times
 from padit.codecs.records import Decoded, note_unexpected
+from padit.codecs.tidied import tidied
 from padit.domain.errors import SourceError
 
 __all__ = ["Mapping", "Parse"]
@@ -80,6 +81,7 @@ class Mapping:
         rejects: list[Reject] = []
         taken = 0
         parse, message = self._parse, reading.message
+        stamps = _stamps(received, len(values))
         for position, value in enumerate(values):
             if len(reading.columns.value) > _MOST_ROWS:
                 break
@@ -90,12 +92,12 @@ class Mapping:
                 try:
                     content = parse(value)
                 except Exception as error:
-                    fault = _unparsed(error)
+                    content, fault = self._parsed_again(value, error)
                 else:
-                    if self.form.layout:
-                        content = elements_of(self.form.layout, content, reading.left)
-                    when = None if received is None else int(received[position])
-                    fault = message(position, content, when)
+                    fault = ""
+                if self.form.layout and not fault:
+                    content = elements_of(self.form.layout, content, reading.left)
+                fault = fault or message(position, content, stamps[position])
             if fault:
                 rejects.append(Reject(position, bounded(fault)))
         times = self._times if self._plan.time else _RECEIVED
@@ -105,6 +107,19 @@ class Mapping:
         return Decoded(
             found.rows, found.record, rejects, found.element, taken, found.left_out, left
         )
+
+    def _parsed_again(self, value: bytes, error: Exception) -> tuple[Any, str]:
+        """What a record that cannot be parsed holds nevertheless, and its fault if nothing."""
+        whole = tidied(value) if self._parse == _json.decode else b""
+        try:
+            return (_json.decode(whole), "") if whole else (None, _unparsed(error))
+        except UNREADABLE:
+            return None, _unparsed(error)
+
+
+def _stamps(received: NDArray[np.int64] | None, count: int) -> Sequence[int | None]:
+    """The time of each record, as plain numbers; None where it has none."""
+    return [None] * count if received is None else received.tolist()
 
 
 def _unread(value: bytes | None, max_bytes: int, reading: Reading) -> str:

@@ -5,7 +5,7 @@ its own.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
@@ -150,6 +150,12 @@ class Format(Section):
         default=False,
         description="Below `values`: whether text like `12.5` is a value. Where a path names a "
         "value, it always is.",
+    )
+    decimal: Literal["point", "comma"] = Field(
+        default="point",
+        description="Decimal mark of numbers in text; with `comma` a point stands between "
+        "thousands.",
+        examples=["comma"],
     )
 
     @model_validator(mode="after")

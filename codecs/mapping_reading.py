@@ -13,7 +13,7 @@ from padit.codecs.mapping_labels import ElementAttributes
 from padit.codecs.mapping_model import Format
 from padit.codecs.mapping_paths import EACH, MISSING, Get, first_of, getter
 from padit.codecs.mapping_plan import WHOLE, Plan, Steps
-from padit.codecs.mapping_values import is_number_text, number_from
+from padit.codecs.mapping_values import is_number_text, looks_like_number, number_from, remedy_of
 from padit.codecs.mapping_watch import Left, count_numbers
 from padit.codecs.names import shortened
 
@@ -23,9 +23,6 @@ _NUMBERS = frozenset({int, float})
 _VALUES = frozenset({int, float, bool, Decimal})
 _DEEPEST = 8
 _MOST_SHAPES = 4096
-_TEXT_NUMBERS = (
-    "add text_numbers: true to format (a preset becomes format: {preset: NAME, text_numbers: true})"
-)
 
 
 _Named = tuple[str, Get, Sequence[Get]]
@@ -48,6 +45,7 @@ class Reading:
         self.attributes = ElementAttributes(plan, self.columns)
         self._label = self.attributes.note
         self._form = form
+        self._comma = form.decimal == "comma"
         self._plan = plan
         self._wide: dict[Any, _Wide] = {}
         self._names: dict[Any, int] = {}
@@ -199,10 +197,12 @@ class Reading:
         """A value of which the path is named."""
         columns = self.columns
         if type(found) is not float and type(found) is not int:
-            found = number_from(found)
-            if type(found) is str:
-                columns.lose(record, f"{shorten(metric)}: {found}")
+            number = number_from(found, comma=self._comma)
+            if type(number) is str:
+                remedy = remedy_of(found, comma=self._comma, read=True)
+                columns.lose(record, f"{shorten(metric)}: {number}{remedy and f'; {remedy}'}")
                 return
+            found = number
         key = (context, metric)
         code = self._names.get(key)
         if code is None:
@@ -330,12 +330,13 @@ class Reading:
                 self._left_out(f"{place.prefix}{field}", value)
 
     def _is_value(self, text: str) -> bool:
-        return self._form.text_numbers and is_number_text(text)
+        return self._form.text_numbers and is_number_text(text, comma=self._comma)
 
     def _left_out(self, place: str, value: Any) -> None:
         """Text and null below `values`."""
-        if type(value) is str and is_number_text(value):
-            self.left.field(place, value, f"a number as text: {value[:40]}", _TEXT_NUMBERS)
+        if type(value) is str and looks_like_number(value):
+            remedy = remedy_of(value, comma=self._comma, read=self._form.text_numbers)
+            self.left.field(place, value, f"a number as text: {value[:40]}", remedy)
             return
         what = "null" if value is None else f"text, such as {shorten(value)}"
         self.left.add(f"text of {shorten(place)}", what, "", "fields", 0)

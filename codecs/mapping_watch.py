@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from padit.codecs.mapping_paths import EACH
-from padit.codecs.mapping_values import BEGINS, is_number_text
+from padit.codecs.mapping_values import BEGINS, looks_like_number
 from padit.domain.findings import Unwatched
 
 __all__ = ["Left", "Watch"]
@@ -290,7 +290,7 @@ def _count_first(
 ) -> None:
     """Values of names and types that were not met before; from now on they are."""
     for name, one in zip(shape.unknown, found, strict=True):
-        if type(one) is not str or is_number_text(one):
+        if type(one) is not str or looks_like_number(one):
             count_numbers(one, f"{level.prefix}{name}", left)
     if len(left.alike) < _MOST_SHAPES and depth < _DEEPEST:
         types = tuple(map(type, found))
@@ -303,7 +303,7 @@ def _count_rest(one: Any, place: str, inner: _Level | None, left: Left, depth: i
     if inner is not None:
         _count_alike(inner, one, left, depth + 1)
     elif type(one) is str:
-        if one[:1] in BEGINS and is_number_text(one):
+        if one[:1] in BEGINS and looks_like_number(one):
             left.field(place, one)
     elif type(one) is list and one and _PLAIN.issuperset(map(type, one)):
         left.array(place, one)
@@ -332,7 +332,7 @@ def _check(node: _Node | None, value: Any, place: str, left: Left) -> None:
     unknown, deeper = node.shapes.get(names) or node.shape(names)
     for name in unknown:
         one = value[name]
-        if type(one) is not str or is_number_text(one):
+        if type(one) is not str or looks_like_number(one):
             count_numbers(one, f"{place}{name}", left)
     for name, child in deeper:
         _check(child, value[name], f"{place}{name}.", left)
@@ -364,7 +364,9 @@ def count_numbers(value: Any, place: str, left: Left, reason: str = "", remedy: 
         elif type(one) is list:
             where = _members_of(where)
             waiting += [(where, each) for each in reversed(one)]
-        elif isinstance(one, int | float | Decimal) or (type(one) is str and is_number_text(one)):
+        elif isinstance(one, int | float | Decimal) or (
+            type(one) is str and looks_like_number(one)
+        ):
             left.field(where, one, reason, remedy)
             count += 1
     return count

@@ -43,7 +43,8 @@ def read_request(body: bytes, content_type: str, lost: Callable[[int, str], None
     """
     request = metrics_service_pb2.ExportMetricsServiceRequest()
     if content_type == JSON and body.lstrip(_BLANK)[:1] != b"{":
-        message = "no ExportMetricsServiceRequest: the body is no JSON object"
+        hint = _looks_like(body, content_type)
+        message = f"no ExportMetricsServiceRequest: the body is no JSON object{hint}"
         raise BadRequestError(message)
     try:
         if content_type == JSON:
@@ -71,8 +72,17 @@ def _salvaged(
     except Exception as second:
         known = isinstance(error, DecodeError | json_format.ParseError | UnicodeDecodeError)
         name = "" if known or isinstance(error, RecursionError) else f"{type(error).__name__}: "
-        message = f"no ExportMetricsServiceRequest: {name}{error}"
+        message = f"no ExportMetricsServiceRequest: {name}{error}{_looks_like(body, content_type)}"
         raise BadRequestError(message) from second
+
+
+def _looks_like(body: bytes, content_type: str) -> str:
+    """What a body is that is not what its headers say."""
+    if body.startswith(b"\x1f\x8b"):
+        return "; it is gzip: send Content-Encoding: gzip"
+    if content_type != JSON and body.lstrip(_BLANK)[:1] == b"{":
+        return f"; it looks like JSON: send Content-Type: {JSON}"
+    return ""
 
 
 def _is_old(resource: Any) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 
 from padit.codecs.forgiving import forgiving_samples, known_kind
 from padit.codecs.payload_text import LONGEST, Notation, looks_numeric, read_text
+from padit.codecs.tidied import tidied
 from padit.domain.metric import Metric
 
 __all__ = [
@@ -71,12 +72,17 @@ def number_of(payload: bytes, notation: Notation = _ENGLISH) -> tuple[float, str
     >>> number_of(b" +1.5e3 "), number_of(b"OFF")
     ((1500.0, ''), (0.0, ''))
     """
-    text = payload[: 4 * LONGEST].removeprefix(_MARK).decode("utf-8", "replace").strip()
+    text = _bare(payload[: 4 * LONGEST]).decode("utf-8", "replace").strip()
     found = read_text(text, notation)
     if found is None:
         message = f"{text[:LONGEST]!r} is no finite number{_remedy(text)}"
         raise ValueError(message)
     return found.value, found.unit
+
+
+def _bare(payload: bytes) -> bytes:
+    """A payload without a byte order mark, and without the zero bytes that end a C string."""
+    return payload.removeprefix(_MARK).rstrip(b"\0")
 
 
 def _remedy(text: str) -> str:
@@ -105,7 +111,7 @@ def json_of(payload: bytes) -> tuple[Any, int]:
         return made
 
     try:
-        return json.loads(payload.removeprefix(_MARK), object_pairs_hook=pairs), twice
+        return json.loads(_bare(payload), object_pairs_hook=pairs), twice
     except (ValueError, RecursionError) as error:
         message = f"no JSON: {error}"
         raise ValueError(message) from error
@@ -220,7 +226,17 @@ def leaf_count(content: Any) -> int:
 
 
 def metrics_of(payload: bytes) -> tuple[list[Metric], list[str]]:
-    """Metrics of an object or an array of them, and why other items of the array are unusable."""
+    """Metrics of an object, several or an array of them, and why other items are unusable."""
+    try:
+        return _metrics_of(payload)
+    except ValueError:
+        whole = tidied(payload)
+        if not whole:
+            raise
+        return _metrics_of(whole)
+
+
+def _metrics_of(payload: bytes) -> tuple[list[Metric], list[str]]:
     if payload.lstrip()[:1] != b"[":
         return [_metric(payload)], []
     found: list[Metric] = []

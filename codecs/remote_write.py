@@ -87,6 +87,12 @@ def read_request(body: bytes, content_type: str, most: int) -> RemoteWrite:
     """
     second = _is_second(content_type)
     message = ReceivedRequest() if second else ReceivedWriteRequest()
+    if _is_text(body):
+        text = (
+            "the body is text, and remote write is protobuf in snappy: the adapter "
+            "`prometheus-scrape` reads pages of metrics, `influx` lines"
+        )
+        raise BadRequestError(text)
     try:
         message.ParseFromString(unsnappy(body, most))
     except DecodeError as error:
@@ -102,6 +108,15 @@ def read_request(body: bytes, content_type: str, most: int) -> RemoteWrite:
         text = "symbols must begin with the empty string"
         raise BadRequestError(text)
     return RemoteWrite(True, (), _points_v2(message, symbols))
+
+
+def _is_text(body: bytes) -> bool:
+    """Whether a body is plain ASCII, which no snappy block of a request with times is."""
+    return (
+        bool(body)
+        and body.isascii()
+        and all(32 <= one < 127 or one in b"\t\r\n" for one in body[:200])
+    )
 
 
 def _is_second(content_type: str) -> bool:

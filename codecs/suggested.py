@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from padit.codecs.mapping_values import has_comma
+
 __all__ = ["suggested"]
 
 _TIMES = ("timestamp", "time", "ts", "datetime", "eventtime", "date", "at", "t", "when", "tsms",
@@ -67,9 +69,16 @@ def suggested(message: Any) -> str:
     unit = _named(element, _UNITS, lambda one: type(one) is str, deepest=1) if value else ""
     found |= {"unit": unit} if unit and "values" not in found else {}
     found |= {"by": f'"{tags}.*"'} if tags else {}
+    found |= {"decimal": "comma"} if _has_commas(element, numbers, value) else {}
     found["time"] = time
     text = "{" + ", ".join(f"{name}: {_written(path)}" for name, path in found.items()) + "}"
     return text if len(text) <= _LONGEST else ""
+
+
+def _has_commas(element: Any, numbers: Sequence[Any], value: str) -> bool:
+    """Whether numbers of an element are texts with a decimal comma."""
+    found = [*numbers, _at(element, value)] if value else numbers
+    return any(type(one) is str and has_comma(one) for one in found)
 
 
 def _values(levels: _Levels, value: str, numbers: Sequence[Any]) -> dict[str, str]:
@@ -80,7 +89,8 @@ def _values(levels: _Levels, value: str, numbers: Sequence[Any]) -> dict[str, st
             return {"metric": name, "value": value}
         return {"values": f"{{value: {value}}}"}
     found = {"metric": f'"{{{name}}}_{{field}}"' if name else '"{field}"', "values": "."}
-    if not value and 2 * sum(type(one) is str for one in numbers) >= len(numbers):
+    texts = [one for one in numbers if type(one) is str]
+    if not value and (2 * len(texts) >= len(numbers) or any(map(has_comma, texts))):
         found["text_numbers"] = "true"
     return found
 
@@ -200,7 +210,7 @@ def _is_time(one: Any) -> bool:
 
 def _is_number(one: Any) -> bool:
     if type(one) is str:
-        return bool(_NUMBER.fullmatch(one))
+        return bool(_NUMBER.fullmatch(one)) or has_comma(one)
     return type(one) in (int, float)
 
 

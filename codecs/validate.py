@@ -88,7 +88,8 @@ class Validate:
         rejects = []
         record, first = np.unique(decoded.record[rows], return_index=True)
         for number, chosen in zip(record.tolist(), np.split(rows, first[1:]), strict=True):
-            if self.read is None and not codec_of(values[number] or b"").many:
+            single = self.read is None and not codec_of(values[number] or b"").many
+            if single and not decoded.element[chosen].any():
                 rejects.append(Reject(number, reason(int(chosen[0]))))
                 continue
             faults = Faults()

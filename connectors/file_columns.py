@@ -21,6 +21,7 @@ from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
 from padit.connectors.file_times import floats, is_text, of_dictionary, times_of_rows, whole
+from padit.connectors.tables.proposed import proposed_formats
 from padit.connectors.tables.time_formats import possible_formats
 from padit.connectors.tables.times import TimeForm, is_clock
 from padit.connectors.tables.values import (
@@ -125,7 +126,9 @@ def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
         options = f"start=2026-01-05&timestamp={plan.time_columns[0]}&time_format=%H:%M"
         return f": it has no date; {options} gives the day of the first row"
     if sum(one.isdecimal() for one in cell) >= _DIGITS_OF_TIMES:
-        return ": say how it is written with time_format=, such as time_format=%d.%m.%Y %H:%M"
+        forms = " or ".join(f"time_format={one}" for one in proposed_formats(cell))
+        other = "say how it is written with time_format=, such as time_format=%d.%m.%Y %H:%M"
+        return f": add {forms}" if forms else f": {other}"
     return ""
 
 

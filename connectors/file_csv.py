@@ -101,12 +101,13 @@ class Csv:
         return lay_out(path, options, dialect, seen, blocks)
 
 
-def _dead(block: Block, rejects: list[Reject], path: str) -> list[DeadRecord]:
-    """A letter for each record that is to blame; an empty line is no row."""
+def _dead(block: Block, rejects: list[Reject], path: str, delimiter: str = "") -> list[DeadRecord]:
+    """A letter for each record that is to blame; a line without any filled cell is no row."""
+    nothing = b' \t\r\n"' + delimiter.encode()
     return [
         DeadRecord(line, one, path, 0, block.first + one.record)
         for one in sorted(rejects)
-        if (line := block.record(one.record)).strip()
+        if (line := block.record(one.record)).strip(nothing)
     ]
 
 
@@ -120,7 +121,8 @@ def _piece(layout: Layout, block: Block, note: Note, path: str) -> Piece:
         *(Reject(i, bounded(reason), cells) for i, reason in parsed.faults),
         *(one._replace(record=int(parsed.position[one.record])) for one in converted.rejects),
     ]
-    return Piece(len(block), converted.rows, _dead(block, rejects, path), converted.unwatched)
+    dead = _dead(block, rejects, path, layout.dialect.cut.delimiter)
+    return Piece(len(block), converted.rows, dead, converted.unwatched)
 
 
 def _converted(layout: Layout, block: Block) -> tuple[Parsed, Converted]:

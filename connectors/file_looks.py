@@ -5,7 +5,7 @@ from glob import glob
 
 from padit.codecs.text_points import kind_of_lines, told_of
 
-__all__ = ["MAGIC", "MANY_CONTROLS", "controls_in", "known_by_magic", "looks_like"]
+__all__ = ["MAGIC", "MANY_CONTROLS", "controls_in", "known_by_magic", "looks_like", "no_table"]
 
 MAGIC = (
     (b"PK\x03\x04", "a zip archive, as Excel's .xlsx are", "save it as CSV, or unpack it"),
@@ -23,6 +23,9 @@ MAGIC = (
         "a round-robin database",
         "export it with rrdtool xport --json, which format: rrdtool reads",
     ),
+    (b"<!DOCTYPE", "an HTML page", "download the export itself, not the page (or its login)"),
+    (b"<!doctype", "an HTML page", "download the export itself, not the page (or its login)"),
+    (b"<html", "an HTML page", "download the export itself, not the page (or its login)"),
     (b"<?xml", "XML", "export it as CSV or JSON (of an RRD: rrdtool xport --json)"),
 )
 """What a file begins with, what it is, and what helps."""
@@ -34,6 +37,13 @@ MANY_CONTROLS = 32
 def known_by_magic(begin: bytes) -> tuple[str, str] | None:
     """What a file is that begins so, and what helps; None: its first bytes say nothing."""
     return next(((what, remedy) for magic, what, remedy in MAGIC if begin.startswith(magic)), None)
+
+
+def no_table(begin: bytes) -> tuple[str, str] | None:
+    """The same of a file that is to be a table."""
+    if begin.startswith((b'{"', b'[{"')):
+        return "JSON", "add suffix=json"
+    return known_by_magic(begin)
 
 
 def controls_in(text: bytes) -> int:

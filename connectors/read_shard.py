@@ -48,6 +48,7 @@ from padit.connectors.side_outputs import (
     side_messages,
 )
 from padit.connectors.source import Decoder, PartitionRange, ReadBatch, Reader, Source
+from padit.connectors.waiting import Waiting
 from padit.domain.rows import Rows
 from padit.domain.shape import Shape
 from padit.domain.timestamps import MICROS
@@ -66,11 +67,8 @@ _AHEAD_FROM = 50_000  # rows of a batch from which on more is likely to be there
 _BOUNDED = 4  # times the rows of a bundle: each batch of a replay costs every key group a close
 NOTES = "notes"
 _COUNTERS = (
-    metric_names.READ,
-    metric_names.LATE,
-    metric_names.DEAD_LETTERED,
-    metric_names.PARTITIONS_ENDED,
-)
+    metric_names.READ, metric_names.LATE, metric_names.DEAD_LETTERED, metric_names.PARTITIONS_ENDED,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +231,7 @@ class _OpenReader:
         self._left_out = Metrics.counter(NAMESPACE, metric_names.LABELS_LEFT_OUT)
         self._lag = Metrics.gauge(NAMESPACE, metric_names.CONSUMER_LAG)
         self._lag_told = 0.0
+        self._waiting = Waiting(time.monotonic())
         self._dead_log = DeadLog(DEAD in options.outputs)
         self._left_log = LeftLog()
 
@@ -387,8 +386,9 @@ class _OpenReader:
             # Only a partition that is known to have nothing to read is idle. If a source that does
             # not answer counted as idle, what its producers hold back meanwhile would be late.
             self._last.update((number, now) for number in cursor.at if lag.get(number) != 0)
-            self._lag.set(sum(lag.values()))
-            self._context.note(self.shard, cursor.watermark, sum(lag.values()))
+            total, silent = self._waiting.of(lag, self._running, self._paused, now)
+            self._lag.set(-1 if total is None else total)
+            self._context.note_lag(self.shard, total, silent=silent)
 
 
 def _timestamp(micros: int) -> Timestamp:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.codecs.contract import LeftOut
+from padit.codecs.keys_twice import KeysTwice
 from padit.codecs.other_fields import OtherFields
 from padit.codecs.records import Decoded
 from padit.codecs.validate import Read, Validate
@@ -134,7 +135,7 @@ class _Seldom(Generic[_Kind]):
 
 
 class LabelLog:
-    """A decoder that counts what becomes no part of a sample: labels, and fields of numbers.
+    """A decoder that counts what becomes no part of a sample: labels, fields, names twice.
 
     It warns of labels that cannot be used: at the 1st, 100th, 10,000th ... sample.
 
@@ -147,6 +148,7 @@ class LabelLog:
         self._decode = decode
         self._name = name
         self._others = OtherFields()
+        self._twice = KeysTwice()
         self._seldom: _Seldom[str] = _Seldom(1)
         self._total = self._taken = 0
 
@@ -156,9 +158,9 @@ class LabelLog:
         """Decode; count samples of which a label was left out, and numbers that no sample has."""
         decoded = self._decode(values, record_time)
         self.note(decoded.left_out)
-        if not isinstance(self._decode, Validate) or self._decode.read is not None:
-            return decoded  # a mapping counts itself
-        left = self._others.count(values, decoded.taken)
+        left = self._twice.count(values, decoded.taken)
+        if isinstance(self._decode, Validate) and self._decode.read is None:
+            left += self._others.count(values, decoded.taken)  # a mapping counts itself
         return _leaving(decoded, left) if left else decoded
 
     @property

@@ -77,22 +77,23 @@ def job_stats(now: float | None = None) -> Stats:
     process_stats(stats, process=process)
     sums: dict[str, int] = {}
     marks: list[int] = []
-    lag: int | None = None
+    lags: list[int | None] = []
     for run in RunContext.here():
         for name, total in run.totals().items():
             sums[name] = sums.get(name, 0) + total
         seen = run.seen()
         if seen.watermark is not None and abs(seen.watermark) < _FINAL:
             marks.append(seen.watermark)
-        if seen.lag is not None:
-            lag = (lag or 0) + seen.lag
+        if seen.lag is not None or seen.silent:
+            lags.append(seen.lag)
     for name, total in sorted(sums.items()):
         stats.set(job_metric(name), total, process=process)
     if marks:
         behind = (time.time() if now is None else now) - min(marks) / _MICROS
         stats.set(metric_names.JOB_WATERMARK_DELAY, behind, process=process)
-    if lag is not None:
-        stats.set(metric_names.JOB_LAG, lag, process=process)
+    known = [lag for lag in lags if lag is not None]
+    if known and len(known) == len(lags):  # a broker that is silent is no empty topic
+        stats.set(metric_names.JOB_LAG, sum(known), process=process)
     ALERT_DELAY.write(stats, metric_names.JOB_ALERT_DELAY, process=process)
     return stats
 

@@ -65,6 +65,8 @@ class Progress:
         parts.append(f"{seen.rows:,} {self._what}, {seen.rows / seconds:,.0f}/s")
         if seen.watermark is not None and WATERMARK_NONE < seen.watermark < WATERMARK_END:
             parts.append(f"event time {format_utc(seen.watermark)[:19]}Z")
-        if seen.lag is not None and not self._total:
+        if seen.silent:
+            parts.append("the source does not answer, what waits there is not known")
+        elif seen.lag is not None and not self._total:
             parts.append(f"lag {seen.lag:,}")
         return "  ".join(parts)

@@ -29,12 +29,14 @@ class RunProgress:
     Attributes:
         rows: samples read, of all kinds.
         watermark: the slowest watermark of the latest block, microseconds; None before the first.
-        lag: records that wait in the source, as far as known.
+        lag: records that wait in the source; None: not known.
+        silent: whether a source has not answered for some seconds.
     """
 
     rows: int = 0
     watermark: int | None = None
     lag: int | None = None
+    silent: bool = False
 
 
 class RunContext:
@@ -50,7 +52,7 @@ class RunContext:
         self._stop = threading.Event()
         self._totals: dict[tuple[str, int], dict[str, int]] = {}
         self._mark: dict[int, int] = {}
-        self._lag: dict[int, int] = {}
+        self._lag: dict[int, tuple[int | None, bool]] = {}
         self._losses: dict[int, tuple[Loss, ...]] = {}
         self._left: dict[int, tuple[Unwatched, ...]] = {}
         with _lock:
@@ -127,19 +129,25 @@ class RunContext:
                 counts.add(self._left[reader])
         return counts.all()
 
-    def note(self, reader: int, watermark: int, lag: int | None = None) -> None:
+    def note(self, reader: int, watermark: int) -> None:
         """Take down how far a reader has come."""
         with self._lock:
             self._mark[reader] = watermark
-            if lag is not None:
-                self._lag[reader] = lag
+
+    def note_lag(self, reader: int, lag: int | None, *, silent: bool = False) -> None:
+        """Take down what waits behind a reader; None: not known. `silent`: no broker answers."""
+        with self._lock:
+            self._lag[reader] = lag, silent
 
     def seen(self) -> RunProgress:
         """How far the run has come."""
         rows = self.totals().get("read", 0)
         with self._lock:
             watermark = min(self._mark.values(), default=None)
-            return RunProgress(rows, watermark, sum(self._lag.values()) if self._lag else None)
+            known = [lag for lag, _ in self._lag.values() if lag is not None]
+            whole = known and len(known) == len(self._lag)
+            silent = any(silent for _, silent in self._lag.values())
+            return RunProgress(rows, watermark, sum(known) if whole else None, silent)
 
 
 _lock = threading.Lock()

@@ -261,6 +261,7 @@ def make_plan(job: JobOptions, *, live: bool) -> tuple[Plan, list[PartitionRange
     )
     source = with_units(with_labels(source, config.labels), config.series)
     ranges = source.ranges()
+    _check_history(job, ranges)
     plan = Plan(
         source=source,
         cursors=first_cursors(ranges, job.read_shards),
@@ -291,8 +292,19 @@ def _check_verb(job: JobOptions, live: bool) -> None:
     if job.decisions and live:
         message = "--decisions goes with `padit replay`; a live job makes decisions of its own"
         raise ConfigurationError(message)
-    if job.live_from is not None:
-        _LOG.warning("results from %s on are written", format_utc(job.live_from))
+
+
+def _check_history(job: JobOptions, ranges: Sequence[PartitionRange]) -> None:
+    """Refuse history without anything behind it; say from when on results are written."""
+    if job.live_from is None:
+        return
+    if job.live_from_now and to_read(ranges) is not None:
+        message = (
+            f"{job.input} has an end, so all of it would be history of which no result is written: "
+            "leave out --bootstrap_from, or say with --live_from=TIME from when on they are"
+        )
+        raise ConfigurationError(message)
+    _LOG.warning("results from %s on are written", format_utc(job.live_from))
 
 
 def _completed(

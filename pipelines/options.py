@@ -269,6 +269,7 @@ class JobOptions:
     allow_missing: bool
     decisions: str | None
     live_from: int | None
+    live_from_now: bool
     overwrite: bool
     max_loss_share: float
     strict: bool
@@ -292,6 +293,7 @@ class JobOptions:
         return cls(
             allow_missing=raw["allow_missing"] == "true",
             live_from=live_from,
+            live_from_now=live_from is not None and raw["live_from"] in (None, "now"),
             overwrite=raw["overwrite"] == "true",
             strict=raw["strict"] == "true",
             **{name: raw[name] for name in _AS_THEY_ARE},

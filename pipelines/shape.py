@@ -34,6 +34,7 @@ NOT_IN_SHAPE: Mapping[str, str] = {
     "start_offset": _BEGIN,
     "start_time": _BEGIN,
     "live_from": "which results are written, and not what they are",
+    "live_from_now": "which results are written, and not what they are",
     "overwrite": "what the start does with earlier results",
     "allow_missing": "whether the job may start; what it reads is in the cursor",
     "broker_timeout_sec": "how long the start waits for a broker",

@@ -79,7 +79,9 @@ class Apprise:
     def send(self, text: Text) -> Result:
         """One attempt."""
         try:
-            sent = self._apprise.notify(title=text.title, body=text.body, notify_type=text.kind)
+            sent = self._apprise.notify(
+                title=text.title, body=text.body, notify_type=text.kind, body_format="text"
+            )  # else a name could have tags of HTML, where a service shows these
         except TypeError as error:  # what Apprise raises for an empty text
             return Result("dead", f"Apprise refuses it: {error}"[:200])
         return Result("delivered") if sent else Result("retry", "Apprise could not send it")

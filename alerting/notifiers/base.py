@@ -24,6 +24,7 @@ __all__ = [
     "headline",
     "lines_of",
     "link_to",
+    "plain",
     "secret",
     "subject_of",
 ]
@@ -298,9 +299,14 @@ def _what(view: View) -> str:
 
 
 def plain(text: str) -> str:
-    """Text without controls and marks that change the direction of writing."""
+    """One line of text, without controls and marks that change the direction of writing.
+
+    A break of the line in a name would let it write lines of its own, such as that somebody has
+    acknowledged it.
+    """
     return "".join(
-        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
+        one if one.isprintable() else " " if one.isspace() else "\N{REPLACEMENT CHARACTER}"
+        for one in text
     )
 
 

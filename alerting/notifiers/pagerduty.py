@@ -18,6 +18,7 @@ from padit.alerting.notifiers.base import (
     headline,
     lines_of,
     link_to,
+    plain,
     secret,
     subject_of,
 )
@@ -76,10 +77,10 @@ class PagerDuty(HttpNotifier):
         first = view.members[0] if view is not None else None
         return {
             "summary": shortened(headline(message), _LONGEST_SUMMARY),
-            "source": first.source_id if first is not None else "padit",
+            "source": plain(first.source_id) if first is not None else "padit",
             "severity": _SEVERITY[view.severity] if view is not None else "warning",
             "timestamp": format_utc(message.time),
-            "component": first.metric_name if first is not None else "",
+            "component": plain(first.metric_name) if first is not None else "",
             "custom_details": {
                 **(_details(view) if view is not None else {}),
                 **({"text": lines_of(message)} if message.text or message.note else {}),
@@ -89,9 +90,11 @@ class PagerDuty(HttpNotifier):
 
 def _details(view: View) -> dict[str, Any]:
     return {
-        "members": [f"{one.source_id} {one.metric_name}: {one.summary}" for one in view.members],
+        "members": [
+            plain(f"{one.source_id} {one.metric_name}: {one.summary}") for one in view.members
+        ],
         "more": view.more,
-        "likely_first": [f"{source}: {why}" for source, _, why in view.causes]
+        "likely_first": [plain(f"{source}: {why}") for source, _, why in view.causes]
         if view.decided
         else "not decided",
     }

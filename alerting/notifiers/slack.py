@@ -170,10 +170,13 @@ class Slack:
 
 
 def _section(text: str) -> dict[str, Any]:
+    """A block; `verbatim`, or Slack would make mentions and links of plain words such as @here."""
     return {
         "type": "section",
-        "text": {"type": "mrkdwn", "text": shortened(text, _LONGEST_TEXT) or " "},
-    }
+        "text": {
+            "type": "mrkdwn", "text": shortened(text, _LONGEST_TEXT) or " ", "verbatim": True,
+        },
+    }  # fmt: skip
 
 
 def _escaped(text: str) -> str:

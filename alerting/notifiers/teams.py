@@ -44,12 +44,12 @@ class Teams(HttpNotifier):
         """A card with a plot; as many members as its size allows."""
         del reference
         view = message.view
+        title = _text(shortened(headline(message), 2000), message.title, weight="bolder")
         lines, left = lines_of(message), 0
         link = link_to(self._link, view)
         while True:
-            body = msgspec.json.encode(
-                _card(headline(message), [*lines, *_rest(left)], link, picture)
-            )
+            shown = [_text(shortened(one, 500), message.text) for one in [*lines, *_rest(left)]]
+            body = msgspec.json.encode(_card([title, *shown], link, picture))
             if len(body) <= _LARGEST or not (lines or picture):
                 return Request("POST", self._url, {"content-type": "application/json"}, body)
             if len(lines) <= 1:
@@ -64,11 +64,14 @@ def _rest(lines: int) -> list[str]:
     return [f"{lines} lines more do not fit on this card"] if lines else []
 
 
-def _card(title: str, lines: list[str], link: str, picture: Picture | None) -> dict[str, Any]:
-    blocks: list[dict[str, Any]] = [
-        {"type": "TextBlock", "text": shortened(title, 2000), "weight": "bolder", "wrap": True}
-    ]
-    blocks += [{"type": "TextBlock", "text": shortened(one, 500), "wrap": True} for one in lines]
+def _text(text: str, own: str, **look: str) -> dict[str, Any]:
+    """A block of text; only a template's own may have Markdown, or a name could make links."""
+    if own:
+        return {"type": "TextBlock", "text": text, "wrap": True, **look}
+    return {"type": "RichTextBlock", "inlines": [{"type": "TextRun", "text": text, **look}]}
+
+
+def _card(blocks: list[dict[str, Any]], link: str, picture: Picture | None) -> dict[str, Any]:
     if picture is not None:
         data = b64encode(picture.png).decode()
         blocks.append(

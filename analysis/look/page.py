@@ -55,7 +55,8 @@ def quoted(value: str) -> str:
 def _additions(seen: Survey) -> dict[str, str]:
     """Options of the URI that mend what is lost for the commonest reasons."""
     common = [one for one in seen.reasons if 2 * one.amount >= seen.counted.read]
-    found = [match for one in common if (match := _URI_OPTION.fullmatch(one.remedy))]
+    certain = [one.remedy for one in common if ", if " not in one.remedy]
+    found = [match for one in certain if (match := _URI_OPTION.fullmatch(one))]
     known = FileOptions.model_fields.keys() - {"metrics"}  # it would leave out other columns
     return {match[1]: match[2] for match in found if match[1] in known}
 

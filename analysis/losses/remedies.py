@@ -19,8 +19,11 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _EPOCHS = ((1e17, "nanoseconds"), (1e14, "microseconds"))
 _FORMAT = re.compile(r"set `format: (\w+|\{.+\})` under `input`")
+_STATED_FORMAT = re.compile(r": add (time_format=.+)")
+_FORM_IS_KNOWN = ("does not exist in", "comes twice in")
 _LONGEST_RUN = 366 * 86400
 _TABLES = (".csv", ".tsv", ".txt")
+_JSON = (".json", ".jsonl", ".ndjson")
 
 
 def remedy_of(loss: Loss) -> str:
@@ -74,12 +77,18 @@ def time_format_of(text: str) -> str:
 
 
 def _time_format(loss: Loss) -> str:
-    if not loss.kind.startswith("timestamp"):
+    known = any(words in loss.reason for words in _FORM_IS_KNOWN)
+    if not loss.kind.startswith("timestamp") or known:
         return ""
+    stated = _STATED_FORMAT.search(loss.reason)
+    if stated and " or " not in stated[1]:
+        return stated[1]
     found = _QUOTED.search(loss.reason)
     form = time_format_of(found[1]) if found else ""
     if not form or "time_format" not in FileOptions.model_fields:
         return ""
+    if _is_json(loss.place):  # takes it in a mapping only
+        return f'time_format: "{form}" in `format` under `input`, see docs/payloads.md'
     return f"time_format={form}"
 
 
@@ -107,6 +116,12 @@ def _number_format(loss: Loss) -> str:
 
 def _is_table(place: str) -> bool:
     return place.removesuffix(".gz").removesuffix(".zst").lower().endswith(_TABLES)
+
+
+def _is_json(place: str) -> bool:
+    """Whether a place is a file of JSON, or a topic without a dot in its name."""
+    name = place.removesuffix(".gz").removesuffix(".zst").lower()
+    return name.endswith(_JSON) or "." not in name
 
 
 def _ahead(loss: Loss) -> str:

@@ -24,14 +24,34 @@ _NAMES = {
     "EMERGENCY": "EMERGENCY EMERG",
     "PANIC": "PANIC DPANIC PANI",
 }
-_WORDS = {word: level for level, words in _NAMES.items() for word in words.split()}
+# As Windows, PostgreSQL and PLCs write them where they speak the language of the place.
+_OF_PLACES = {
+    "INFO": "HINWEIS INFORMATIONS INFORMACIÓN INFORMACION INFORMAZIONE ИНФОРМАЦИЯ 信息 情報 정보",
+    "WARNING": "WARNUNG AVERTISSEMENT ATTENTION ADVERTENCIA AVISO AVVISO WAARSCHUWING VAROVÁNÍ "
+    "OSTRZEŻENIE UYARI ПРЕДУПРЕЖДЕНИЕ 警告 경고",
+    "ERROR": "FEHLER STÖRUNG ERREUR ERRORE FOUT CHYBA BŁĄD HATA ОШИБКА 错误 エラー 오류",
+    "CRITICAL": "KRITISCH CRITIQUE CRÍTICO CRITICO KRITIEK КРИТИЧЕСКАЯ",
+    "PANIC": "PANIK PANIQUE",
+}
+_WORDS = {
+    word: level
+    for names in (_NAMES, _OF_PLACES)
+    for level, words in names.items()
+    for word in words.split()
+}
 _LETTERS = {
     "T": "TRACE", "V": "TRACE", "D": "DEBUG", "I": "INFO", "N": "INFO", "W": "WARNING",
     "E": "ERROR", "C": "CRITICAL", "F": "FATAL", "A": "ALERT", "P": "PANIC",
 }  # fmt: skip
 
 # Words that begin a sentence as often as they are a level; these count in capitals or in brackets.
-_SENTENCES = frozenset(("ALERT", "NOTE", "SUCCESS", "CONFIG", "FINE", "FAIL", "SILLY"))
+_SENTENCES = frozenset(
+    (
+        "ALERT", "NOTE", "SUCCESS", "CONFIG", "FINE", "FAIL", "SILLY", "HINWEIS", "ATTENTION",
+        "AVISO", "AVVISO", "KRITISCH", "CRITIQUE", "CRITICO", "CRÍTICO", "INFORMATIONS", "STÖRUNG",
+        "PANIK", "PANIQUE", "FOUT", "KRITIEK",
+    )
+)  # fmt: skip
 _BRACKETS = ("[{}]", "[{}]:", "[{}", "<{}>", "<{}>:", "({})", "({}):", "|{}|", "{{{}}}")
 _BARE = ("{}", "{}:", "{},", "{}|", "{};")
 _FRAMED = {
@@ -62,7 +82,8 @@ _FACILITY = re.compile(  # as logread of OpenWrt and BusyBox writes it: daemon.e
 )
 _ANYWHERE = re.compile(
     r"\b(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERR(?:OR)?|CRIT(?:ICAL)?|FATAL|ALERT|EMERG(?:ENCY)?"
-    r"|PANIC|SEVERE)\b"
+    r"|PANIC|SEVERE|FEHLER|WARNUNG|KRITISCH|ERREUR|AVERTISSEMENT|ADVERTENCIA|ERRORE|ОШИБКА"
+    r"|ПРЕДУПРЕЖДЕНИЕ)\b"
 )
 _HEAD = 200
 _TOKENS = 6

@@ -78,6 +78,7 @@ def objects_of(body: bytes) -> tuple[list[dict[str, Any]], list[str]]:
     >>> objects_of(b'[{"message": "x"}, 7]')
     ([{'message': 'x'}], ['record 2 is no JSON object'])
     """
+    body = body.removeprefix(b"\xef\xbb\xbf")
     try:
         content = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -89,6 +89,9 @@ class StagedSink(ABC, Generic[P]):
     def prepare(self, start: Start) -> None:
         """Make the files, or check that the run may write there."""
         place, beside = self.place(False), self.place(True)
+        if place.results.exists() and not (place.results.is_file() or place.results.is_dir()):
+            message = f"{self.name} is a pipe or a device, and results are kept: name a file"
+            raise SinkError(message)
         try:
             with lock(place.lock):
                 place.recover()

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections.abc import Sequence
 
 from padit.connectors.tables.stream import BLANKS
 from padit.domain.findings import Guess
@@ -41,10 +42,26 @@ def delimiter_of(path: str, lines: list[bytes], usual: str, guesses: list[Guess]
     if none or (best == "\t" and 2 * sum(b"  " in line for line in few) > len(few)):
         aligned = _blanks(path, few, guesses)
         if none or aligned:
-            return aligned or usual
+            return aligned or _below_titles(few, (usual, *others))
     what = f"the delimiter is {best!r}, since {usual!r} does not fit"
     guesses.append(Guess(path, what, f"delimiter={_NAMES[best]}"))
     return best
+
+
+def _below_titles(lines: list[bytes], signs: Sequence[str]) -> str:
+    """The sign that cuts most lines alike, as early as any does; the first where none does.
+
+    A title is one cell, whatever the sign; the header below it has no decimal commas, which cut
+    rows alike as well.
+    """
+
+    def fit(sign: str) -> tuple[int, int]:
+        widths = [len(cells_of(line, sign)) for line in lines]
+        width = max(set(widths), key=lambda one: (one > 1, widths.count(one), one))
+        many = width > 1 and 2 * widths.count(width) > len(widths)
+        return (-widths.index(width), width) if many else (-len(widths), 0)
+
+    return max(signs, key=fit)
 
 
 def _blanks(path: str, lines: list[bytes], guesses: list[Guess]) -> str:

@@ -37,6 +37,7 @@ __all__ = ["day_of", "detect_times"]
 
 _UNIT_NAMES = {1: "seconds", 1000: "milliseconds", 1_000_000: "microseconds",
                1_000_000_000: "nanoseconds"}  # fmt: skip
+_ROUNDED = r"^[0-9](?:[.,][0-9]{1,5})?E\+(?:09|1[0-9])$"
 _TRIED = 20  # cells of the sample that a format must fit before all of them are looked at
 
 
@@ -57,6 +58,7 @@ def detect_times(
     cells = filled(text).drop_null()
     if not len(cells):
         return TimeForm(), None
+    _refuse_rounded(cells, place, name)
     found = format_of_columns(names, cells) if len(names) > 1 else ""
     if not found:
         _refuse_digits(cells, place, names)
@@ -83,6 +85,19 @@ def detect_times(
     what = f"the times of column {name!r} are {units_shown} since 1970, by their size"
     option = next((one for one, value in EPOCHS.items() if [value] == per), "")
     return TimeForm(per[0] if len(per) == 1 else 0), (what, option and f"time_format={option}")
+
+
+def _refuse_rounded(cells: pa.Array, place: str, name: str) -> None:
+    """Times of which Excel has kept six digits, as 1.76757E+12. Raises SourceError."""
+    rounded = pc.match_substring_regex(cells, _ROUNDED)
+    if 2 * pc.sum(rounded).as_py() <= len(cells):
+        return
+    message = (
+        f"{place}: the times of column {name!r}, such as {cells.filter(rounded)[0].as_py()!r}, "
+        "have lost all but six of their digits, as Excel writes long numbers: in Excel give the "
+        "column a number format without decimals and save it again, or take the export as it was"
+    )
+    raise SourceError(message)
 
 
 def _refuse_digits(cells: pa.Array, place: str, names: Sequence[str]) -> None:

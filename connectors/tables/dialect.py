@@ -10,7 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from padit.codecs.text_points import kind_of_lines, told_of
-from padit.connectors.file_looks import MANY_CONTROLS, controls_in, known_by_magic
+from padit.connectors.file_looks import MANY_CONTROLS, controls_in, no_table
 from padit.connectors.file_options import FileOptions
 from padit.connectors.file_plan import check_names, likely_time
 from padit.connectors.tables.cells import DATA, cells_of, delimiter_of
@@ -29,6 +29,9 @@ _PIECE = 16 << 10
 _PIECES = 15
 _LINES = 200  # of the head, by which the delimiter is judged
 _BEGIN = 4096
+_TITLES = 40  # lines above the rows
+_DIGIT = re.compile(rb"[0-9]")
+_LETTER = re.compile(rb"[A-Za-z\x80-\xff]")
 _SEP = re.compile(rb'"?sep=(.|\\t)"?[\s;,]*', re.IGNORECASE)
 _MARKS = {  # the longer ones first: that of UTF-32 begins like one of UTF-16
     b"\xff\xfe\0\0": "utf-32-le",
@@ -187,9 +190,9 @@ def _text(path: str, options: FileOptions, guesses: list[Guess]) -> Text:
 def _refuse_binary(path: str, text: Text) -> None:
     """Refuse what is no text. Raises SourceError with what it is, and what to do."""
     head = read_pieces(path, _BEGIN, 0, 0)[0]
-    known = known_by_magic(head)
+    known = no_table(head)
     if known is not None:
-        message = f"{path} is no text: it is {known[0]}; {known[1]}"
+        message = f"{path} is no table: it is {known[0]}; {known[1]}"
         raise SourceError(message)
     # What was not yet written when the power went is filled with zeros: a hole, and no binary file.
     controls = controls_in(re.sub(rb"\0{16,}", b"", head))
@@ -222,9 +225,19 @@ def _encoding(pieces: list[bytes]) -> tuple[str, str]:
     wrong = [line for line in lines if not _is_utf8(line)]
     right = sum(not line.isascii() for line in lines) - len(wrong)
     many = len(wrong) >= 2 and len(wrong) * 10 >= len(lines) and len(wrong) > right
-    if not _is_utf8(first) or many:
+    above = right <= 0 and not all(map(_is_utf8, _above_rows(head)))
+    if not _is_utf8(first) or many or above:
         return likely_encoding(b"\n".join(wrong or [head]))
     return "utf-8", ""
+
+
+def _above_rows(head: bytes) -> Iterator[bytes]:
+    """The lines above the rows: `sep=;`, titles, comments, names and units."""
+    for line in head.splitlines()[:_TITLES]:
+        digits = len(_DIGIT.findall(line))
+        if digits > 2 * len(_LETTER.findall(line)):
+            return
+        yield line
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from padit.connectors.tables.state_words import BOOLEANS, STATES
 from padit.connectors.tables.units import factor, family
 from padit.connectors.tables.values import (
     BODY,
@@ -33,19 +34,6 @@ _MOST_UNITS = 8  # more different ones are no units, but text that begins with d
 _MOST_WORDS = 6  # more different ones are no states
 _NUMBER = re.compile(rf"({BODY})((?:[eE][-+]?[0-9]+)?)\s*({UNIT})?")
 _SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'", "\u2212": "-"})
-_STATES = frozenset(
-    (
-        "ok", "good", "bad", "normal", "warn", "warning", "error", "err", "fail", "failed",
-        "fault", "alarm", "alert", "critical", "crit", "info", "debug", "fatal", "unknown",
-        "pass", "passed", "running", "run", "stopped", "stop", "idle", "active", "inactive",
-        "standby", "ready", "busy", "open", "closed", "opened", "close", "on", "off", "up",
-        "down", "yes", "no", "true", "false", "enabled", "disabled", "high", "low", "medium",
-        "mid", "degraded", "healthy", "unhealthy", "online", "offline", "connected",
-        "disconnected", "success", "successful", "starting", "auto", "manual", "an", "aus",
-        "ja", "nein", "warnung", "fehler", "gut", "schlecht", "stopp",
-    )
-)  # fmt: skip
-_BOOLEANS = (("true", "false"), ("on", "off"), ("up", "down"), ("yes", "no"))
 
 
 class NumberOptions(NamedTuple):
@@ -336,7 +324,7 @@ def _states(
     """States that are stated; or one of the pairs of booleans, if there are no other words."""
     if options.states:
         return options.states, ()
-    for yes, no in _BOOLEANS:
+    for yes, no in BOOLEANS:
         if seen.other and set(seen.other) <= {yes, no}:
             return ((yes, 1.0), (no, 0.0)), (yes, no)
     return (), ()
@@ -344,7 +332,7 @@ def _states(
 
 def _states_remedy(seen: _Seen) -> str:
     """`states=` for words that are states by their meaning; names of hosts are none."""
-    known = sum(word in _STATES for word in seen.other)
+    known = sum(word in STATES for word in seen.other)
     if len(seen.other) > _MOST_WORDS or 2 * known < len(seen.other) or not known:
         return ""
     if any("," in word or ":" in word for word in seen.other):

@@ -200,10 +200,11 @@ def _with_units(plan: Plan, options: FileOptions, values: dict[str, NumberForm])
 
 def _why_none(columns: Mapping[str, Column], options: FileOptions) -> str:
     """Why the first columns of a table without a metric are none."""
+    times = (options.timestamp, *options.timestamp.split("+"))
     why = [
         f"{name!r}: {one.why}, such as {one.example!r}" + (f" ({one.remedy})" if one.remedy else "")
         for name, one in columns.items()
-        if one.why and one.example and name not in options.timestamp
+        if one.why and one.example and name not in times
     ]
     return "; " + "; ".join(why[:3]) if why else ""
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from padit.domain.timestamps import MICROS
 
 __all__ = [
-    "Parsed", "check_format", "comes_again", "parse_format", "pattern_of", "possible_formats",
-    "possible_without_year", "whole_seconds",
+    "Parsed", "check_format", "comes_again", "month_of", "parse_format", "pattern_of",
+    "possible_formats", "possible_without_year", "whole_seconds",
 ]  # fmt: skip
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -74,6 +74,11 @@ class Parsed(NamedTuple):
     micros: NDArray[np.int64]
     bad: NDArray[np.bool_]
     local: bool
+
+
+def month_of(name: str) -> int:
+    """The number of a month by its name in English, German or French; 0 if it is none."""
+    return _NAMES.get(name.lower(), 0)
 
 
 def check_format(text: str) -> None:

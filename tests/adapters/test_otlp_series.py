@@ -230,7 +230,8 @@ def test_bad_points_are_counted_by_reason_and_good_ones_beside_them_are_taken(li
     assert reasons.split("; ") == [
         "1 x g: a point whose value is nan",
         "1 x g: a point without a time",
-        "1 x g: a point whose time is 1767571200 ns, not in the years 2000 to 2199",
+        "1 x g: a point whose time is 1767571200 ns, not in the years 2000 to 2199 "
+        "(is it in s? OTLP counts ns)",
         "1 x g: a point without a value",
         "2 x unspecified: aggregationTemporality is unspecified",
         "it is delta or cumulative",

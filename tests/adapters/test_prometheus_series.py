@@ -190,6 +190,7 @@ def test_time_in_another_unit_is_refused_by_name(live: Live, time: int) -> None:
         answer = send(live, request((named("x"), samples), kinds=kinds))
         assert answer.status_code == 400
         assert f"1 x x: a time of {time} ms is not in the years 2000 to 2199" in answer.text
+        assert ("(is it in s? remote write counts ms)" in answer.text) == (time == 1_767_571_200)
 
 
 def test_stale_marker_and_values_that_are_not_finite_are_counted_not_refused(live: Live) -> None:

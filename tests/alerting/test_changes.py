@@ -11,14 +11,17 @@ from padit.alerting.delivery.receivers import receivers_of
 from padit.alerting.delivery.worker import Worker
 from padit.alerting.effects import Handed
 from padit.alerting.entries import Entry
+from padit.alerting.inputs import input_of
 from padit.alerting.policy import AlertingConfig
 from padit.alerting.records import Record
 from padit.alerting.report import residues
 from padit.alerting.sequencer import Alerting
+from padit.alerting.service import Service
 from padit.alerting.state import dump
 from padit.alerting.store.base import Store
 from padit.alerting.store.readdressing import readdress
 from padit.alerting.store.sqlite import SqliteStore
+from padit.alerting.store.unheard import unheard
 from padit.cli.main import main
 from tests.alerting.making import SIMPLE, at, cloud_event, command, config_of, event, run, tick
 from tests.alerting.receiving import Receiving, receiving
@@ -107,6 +110,51 @@ def test_what_waits_for_a_receiver_that_is_gone_follows_its_route_or_is_dead_and
     assert main(["dlq", "list", "--data", str(data)]) == 0
     listed = capsys.readouterr().out
     assert ("neither route all nor receiver ops" in listed) == (route == "other")
+
+
+_TWO = """
+receivers: {desk: {kind: webhook, url: "http://127.0.0.1:9/"},
+            pager: {kind: webhook, url: "http://127.0.0.1:9/"}}
+routes: [{name: all, receiver: RECEIVER}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"), [("desk", False), ("pager", True), ("RECEIVER: none", None)]
+)
+def test_a_new_configuration_says_which_receivers_know_nothing_of_what_is_open_or_of_its_end(
+    name: str, changes: bool | None, tmp_path: Path
+) -> None:
+    """A page stayed open for ever, and a new receiver was told the end alone; nothing said so."""
+    begin, after = _TWO.replace("RECEIVER", "desk"), _TWO.replace("RECEIVER", name)
+    if changes is None:
+        after = begin.replace("receiver: desk}", "receiver: desk, match: {severity: CRITICAL}}")
+    with closing(SqliteStore(tmp_path)) as store:
+        core = Alerting(config_of(begin), store)
+        core.take(_records(0, "opened"))
+        core.save()
+        assert not Alerting(config_of(begin), store).changed
+        found = Alerting(config_of(after), store)
+        assert found.changed is (changes is not False)
+        said = list(unheard(store, found.state.incidents.values(), found.leads_to))
+        nothing = ("receiver pager was told nothing of 1 open incident (s0 torque_nm), and "
+                   "by this configuration it will be told the end alone")  # fmt: skip
+        no_end = ("receiver desk was told of 1 open incident (s0 torque_nm), and by this "
+                  "configuration it will not be told the end: close it there")  # fmt: skip
+        assert said == {False: [], True: [nothing, no_end], None: [no_end]}[changes]
+        found.take(_records(1, "resolved"))
+        assert list(unheard(store, found.state.incidents.values(), found.leads_to)) == []
+
+
+def test_alerting_says_so_when_it_starts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data, alerts = tmp_path / "data", tmp_path / "alerts.jsonl"
+    alerts.write_bytes(_records(0, "opened")[0].data + b"\n")
+    with receiving() as got, closing(SqliteStore(data)) as store:
+        for name in ("desk", "pager"):
+            text = _TWO.replace("http://127.0.0.1:9/", got.url)
+            found = config_of(text.replace("RECEIVER", name))
+            Service(found, data, store, input_of(str(alerts), None, None)).run(lambda: False)
+            assert ("receiver pager was told nothing of 1" in caplog.text) is (name == "pager")
 
 
 def test_a_look_for_receivers_that_are_gone_costs_no_more_where_many_messages_wait(

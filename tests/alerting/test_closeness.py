@@ -150,3 +150,18 @@ def test_a_partner_that_is_no_text_leaves_the_alert_as_it_was_without() -> None:
         b'"evidence":{}', b'"evidence":{"partner":"\xff"}'
     )
     assert event_of(data).partner == ""
+
+
+@pytest.mark.parametrize(
+    ("window", "partner", "delay", "found"),
+    [("none", "power", 0, "power"), (None, 5, 0, ""), ({}, "power", 0, "power"),
+     ({"start": "2026-03-01T08:00:00Z", "end": "2026-03-01T08:05:00Z", "interval_sec": 60.0},
+      ["power"], 3.5 * MINUTE, "")],
+)  # fmt: skip
+def test_what_is_wrong_with_one_part_of_the_evidence_changes_nothing_about_the_other(
+    window: object, partner: object, delay: float, found: str
+) -> None:
+    content = msgspec.json.decode(cloud_event(event("opened", 0)))
+    content["data"]["evidence"] = {"window": window, "partner": partner}
+    one = event_of(msgspec.json.encode(content))
+    assert (one.delay, one.partner) == (delay, found)

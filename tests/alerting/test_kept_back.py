@@ -1,5 +1,7 @@
 """What a silence, a cause or hours kept from a route is sent, as it is, when that ends."""
 
+from typing import Any
+
 import pytest
 
 from padit.alerting.entries import Entry, RunBegan, Target
@@ -171,7 +173,7 @@ def test_what_comes_and_goes_in_a_silence_is_not_told_as_such_until_that_ends() 
     over = sent(run([*log, tick(100)], policy)[1])
     assert over == [("all", "opened", 0.0), ("all", "resolved", 12.5)]
     open_still = sent(run([*log, event("opened", 8, "last"), tick(100)], policy)[1])
-    assert open_still == [("all", "opened", 0.0)]
+    assert open_still == [("all", "opened", 0.0), ("all", "reminder", 60.0)]
 
 
 def test_an_alert_beside_one_that_a_silence_keeps_waits_for_the_cool_down_too() -> None:
@@ -235,6 +237,38 @@ def test_a_route_is_sent_the_end_of_all_it_took_also_where_the_incident_goes_on_
     assert [one for one in found if one[0] == "critical"] == [
         ("critical", "opened", 0.0), ("critical", "resolved", minute),
     ]  # fmt: skip
+
+
+_BY_LABEL = """
+receivers: {r: {kind: webhook}, q: {kind: webhook}}
+routes:
+  - {name: site, receiver: q, match: {labels: {site: a}}}
+  - {name: critical, receiver: q, match: {severity: CRITICAL}, go_on: true}
+  - {name: rest, receiver: r}
+"""
+
+
+@pytest.mark.parametrize(
+    ("opened", "later", "route"),
+    [
+        ({"labels": {"site": "a"}}, {}, "site"),
+        ({"labels": {"site": "a"}}, {"labels": {"site": "b"}}, "site"),
+        ({"severity": "CRITICAL"}, {}, "critical"),
+    ],
+)
+def test_a_route_is_sent_the_end_of_an_alert_that_it_would_not_take_as_it_is_then(
+    opened: dict[str, Any], later: dict[str, Any], route: str
+) -> None:
+    """Its labels changed while it was open, and the page stayed open for ever."""
+    begin, end = event("opened", 0, **opened), event("resolved", 5, opened=at(0), **later)
+    update = event("updated", 2, opened=at(0), **later)
+    for between in ([], [update]):
+        state, effects = run([begin, *between, end, tick(200)], policy_of(_BY_LABEL))
+        mine = [one for one in sent(effects) if one[0] == route]
+        assert mine == [(route, "opened", 0.0), (route, "resolved", 6.0)]
+        assert not state.incidents
+    silence = command("silence", 0, id="s", until=at(60))
+    assert sent(run([silence, begin, end, tick(200)], policy_of(_BY_LABEL))[1]) == []
 
 
 def test_what_was_never_sent_and_is_ended_by_hand_leaves_no_cool_down() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from padit.alerting import decide, people, routing
+from padit.alerting import decide, holding, people, routing
 from padit.alerting.compiled import Policy
 from padit.alerting.effects import CommandResult, Effect, Feedback, Handed, Outcome, Reason
 from padit.alerting.engine import Engine
@@ -213,7 +213,7 @@ def test_what_waits_on_a_route_is_kept_from_it_by_something_that_holds_now(
             for name in routing.held_back(incident):
                 told = incident.told[name]
                 if told.state == "waiting" and policy.firing_on(incident, policy.by_name[name]):
-                    assert routing.held(step, incident, policy.by_name[name], state.now) is not None
+                    assert holding.held(step, incident, policy.by_name[name], state.now) is not None
 
 
 @given(log=logs(("silence", "unsilence", "resolve"), 5, ("s1",)), policy=st.sampled_from(POLICIES))
@@ -270,6 +270,22 @@ def test_an_incident_that_was_sent_is_sent_its_end_and_nothing_is_remembered_for
     assert not state.timers
     kinds = Counter(one.kind for one in effects if isinstance(one, Handed))
     assert kinds["worse"] <= sum(isinstance(one, AlertEvent) for one in log)
+
+
+@given(log=logs(), policy=st.sampled_from(POLICIES))
+@settings(max_examples=100, deadline=None)
+def test_the_last_that_a_route_is_told_of_an_incident_is_that_it_is_over(
+    log: list[Entry], policy: Policy
+) -> None:
+    """Else a page stays open for ever."""
+    ended = [_end_of(one) for one in _still_open(log)]
+    _, effects = _run(policy, [*log, *ended, Tick(at(100_000))])
+    last: dict[tuple[str, str], str] = {}
+    for one in effects:
+        if isinstance(one, Handed):
+            views = (*one.others, *(() if one.view is None else (one.view,)))
+            last.update(((one.route, view.id), one.kind) for view in views)
+    assert set(last.values()) <= {"resolved", "digest_over"}
 
 
 def _still_open(log: list[Entry]) -> list[AlertEvent]:

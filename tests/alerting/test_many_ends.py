@@ -19,9 +19,10 @@ from padit.alerting.store.sqlite import SqliteStore
 from padit.domain.audit import JobProgress, RunStarted, encode_record
 from padit.domain.errors import SinkError
 from padit.domain.timestamps import format_utc
-from tests.alerting.making import at, cloud_event, config_of, event
+from tests.alerting.making import SIMPLE, at, cloud_event, config_of, event
 
 MANY = 1_200
+CONFIG = SIMPLE + "inhibit: [{name: i, cause: {metric: power}, effect: {metric: torque_nm}}]\n"
 _numbers = itertools.count()
 
 
@@ -77,8 +78,31 @@ def by_a_command_that_waited(core: Alerting) -> list[Effect]:
     return core.tick(at(10))
 
 
+def _with_a_cause(core: Alerting) -> None:
+    core.take([_power("opened", 0)])
+    core.take(alerts("opened"))
+
+
+def _power(kind: str, minute: float) -> Record:
+    one = event(kind, minute, "cause", metric="power", source="grid", opened=at(0))
+    return record("alert", cloud_event(one))
+
+
+def by_the_end_of_a_cause(core: Alerting) -> list[Effect]:
+    _with_a_cause(core)
+    return core.take([_power("resolved", 1)])
+
+
+def by_the_end_of_a_cause_by_hand(core: Alerting) -> list[Effect]:
+    _with_a_cause(core)
+    one = {"id": "c", "time": format_utc(at(0)), "by": "ann", "kind": "resolve",
+           "target": {"source": "grid"}}  # fmt: skip
+    return core.take([record("command", msgspec.json.encode(one))])
+
+
 WAYS = [
     by_tick, by_progress, by_another_alert, by_a_lost_run, by_command, by_a_command_that_waited,
+    by_the_end_of_a_cause, by_the_end_of_a_cause_by_hand,
 ]  # fmt: skip
 
 
@@ -99,7 +123,7 @@ def test_many_ends_at_once_are_written_piece_by_piece_with_the_same_bytes(
         monkeypatch.setattr(step, "PIECE", piece)
         globals()["_numbers"] = itertools.count()
         store = SqliteStore(tmp_path / str(piece))
-        core = Alerting(config_of(), store)
+        core = Alerting(config_of(CONFIG), store)
         silent: list[int] = []  # things done since the last statement
         done = [0]
         part, execute = step.Step.part, store.execute
@@ -131,7 +155,7 @@ def test_a_store_that_goes_away_between_two_pieces_has_none_of_them(
 ) -> None:
     monkeypatch.setattr(step, "PIECE", 100)
     store = SqliteStore(tmp_path)
-    core = Alerting(config_of(), store)
+    core = Alerting(config_of(CONFIG), store)
     core.take(alerts("opened", "resolved"))
     before, execute, asked = rows(store), store.execute, [0]
 

@@ -78,7 +78,7 @@ def test_much_at_once_makes_the_same_in_short_transactions_and_again_from_the_lo
         monkeypatch.setattr(engine, "PIECE", 100)
         monkeypatch.setattr(many, "_numbers", itertools.count())
         store = Counted(tmp_path / str(most))
-        core = Alerting(config_of(), store)
+        core = Alerting(config_of(many.CONFIG), store)
         _to_the_end(core, way)
         found.append((_content(store), core.state.counts))
         if most == _MOST:
@@ -86,7 +86,7 @@ def test_much_at_once_makes_the_same_in_short_transactions_and_again_from_the_lo
                 store.sizes[1:] if way is many.by_command else store.sizes[-many.MANY // _MOST :]
             )  # of what is due; records are taken as read
             assert 0 < max(late) <= 3 * _MOST
-            again = Alerting(config_of(), store)
+            again = Alerting(config_of(many.CONFIG), store)
             assert dump(again.state) == dump(core.state)
         store.close()
     assert found[0] == found[1]
@@ -97,7 +97,7 @@ def test_a_command_is_taken_between_the_parts_and_the_log_has_its_place(
 ) -> None:
     _set_most(monkeypatch, _MOST)
     store = SqliteStore(tmp_path)
-    core = Alerting(config_of(), store)
+    core = Alerting(config_of(many.CONFIG), store)
     core.take(many.alerts("opened", "resolved"))
     core.tick(at(10))
     ended = _ended(store)
@@ -109,7 +109,7 @@ def test_a_command_is_taken_between_the_parts_and_the_log_has_its_place(
     assert _ended(store) == ended
     core.finish()
     assert _ended(store) == many.MANY
-    assert dump(Alerting(config_of(), store).state) == dump(core.state)
+    assert dump(Alerting(config_of(many.CONFIG), store).state) == dump(core.state)
     store.close()
 
 
@@ -119,7 +119,7 @@ def test_a_command_that_ended_in_the_middle_goes_on_where_it_was_before_anything
     """Of 1,200 that somebody resolves 600 are over when the store is gone, and the process dies."""
     _set_most(monkeypatch, _MOST)
     store = SqliteStore(tmp_path)
-    core = Alerting(config_of(), store)
+    core = Alerting(config_of(many.CONFIG), store)
     asked, let_pass = [0], core._let_pass
 
     def gone(entry: Any) -> None:
@@ -133,7 +133,7 @@ def test_a_command_that_ended_in_the_middle_goes_on_where_it_was_before_anything
     with pytest.raises(SinkError):
         many.by_command(core)
     assert _ended(store) == 2 * _MOST
-    again = Alerting(config_of(), store)
+    again = Alerting(config_of(many.CONFIG), store)
     behind = [again.behind]
     assert again.next_due() == again.state.now
     late = cloud_event(event("opened", 1, "late", source="late", opened=at(1)))
@@ -142,7 +142,7 @@ def test_a_command_that_ended_in_the_middle_goes_on_where_it_was_before_anything
     assert _ended(store) == many.MANY
     kinds = [kind for (kind,) in store.execute("SELECT kind FROM delivery ORDER BY number")]
     assert kinds == ["opened"] * many.MANY + ["resolved"] * many.MANY + ["opened"]
-    assert dump(Alerting(config_of(), store).state) == dump(again.state)
+    assert dump(Alerting(config_of(many.CONFIG), store).state) == dump(again.state)
     store.close()
 
 
@@ -161,7 +161,7 @@ def test_records_that_were_taken_before_a_failure_change_nothing_when_they_come_
         _set_most(monkeypatch, _MOST)
         monkeypatch.setattr(many, "_numbers", itertools.count())
         store = SqliteStore(tmp_path / str(fails))
-        core = Alerting(config_of(), store)
+        core = Alerting(config_of(many.CONFIG), store)
         core.take(many.alerts("opened", "resolved"))
         records = [many.record("alert", cloud_event(event(
             "opened", 10, name, source=name, opened=at(10)))) for name in ("x", "y")]  # fmt: skip

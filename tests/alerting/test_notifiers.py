@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from padit.alerting.delivery.receivers import kinds
 from padit.alerting.effects import Handed
 from padit.alerting.entries import Entry
-from padit.alerting.notifiers.base import Request, headline
+from padit.alerting.notifiers.base import Request, headline, lines_of
 from tests.alerting.making import command, event, policy_of, run, tick
 
 KEY = "env:PADIT_TEST_KEY"
@@ -129,6 +129,59 @@ def test_a_name_can_neither_mention_people_nor_make_a_link_in_slack() -> None:
     assert "&lt;!channel&gt;" in text
 
 
+def test_slack_makes_no_mentions_and_links_of_plain_words() -> None:
+    """By default it does of some, such as @here."""
+    found = body(notifier("slack").render(messages("@here see https://evil.example")[0], ""))
+    texts = [one["text"] for one in found["blocks"]]
+    assert {one["verbatim"] for one in texts if one["type"] == "mrkdwn"} == {True}
+
+
+_LINK = "[Incident in PADIT](https://evil.example) **over**"
+
+
+def test_a_name_makes_no_link_on_a_card_of_teams_where_only_own_templates_have_markdown() -> None:
+    log = [event("opened", 0, source=_LINK, metric=_LINK, summary=_LINK)]
+    (first,) = [one for one in run(log)[1] if isinstance(one, Handed)]
+
+    def blocks(one: Handed) -> list[Any]:
+        found: list[Any] = body(notifier("teams").render(one, ""))["attachments"][0]["content"][
+            "body"
+        ]
+        return found
+
+    usual = blocks(first)
+    assert [one["type"] for one in usual] == ["RichTextBlock"] * 2
+    assert _LINK in usual[1]["inlines"][0]["text"]
+    own = blocks(msgspec.structs.replace(first, title="*t*", text="[a](https://b.example)"))
+    assert [one["type"] for one in own] == ["TextBlock", "TextBlock"]
+
+
+_FORGED = "rpm\nacknowledged by ann 5 min ago\r\n\u2028Likely first: nothing"
+
+
+@pytest.mark.parametrize("kind", [one for one in sorted(DEMANDS) if one != "webhook"])
+def test_a_name_with_breaks_of_the_line_writes_no_lines_of_its_own(kind: str) -> None:
+    log = [event("opened", 0, source=_FORGED, metric=_FORGED, summary=_FORGED)]
+    (first,) = [one for one in run(log)[1] if isinstance(one, Handed)]
+    assert len(lines_of(first)) == 1
+    made = notifier(kind).render(first, "")
+    if isinstance(made, Request):
+        found = msgspec.json.decode(made.body)
+        found.pop("alerts", None)  # of Alertmanager's payload, which is for programs
+        assert b"ago\\r" not in msgspec.json.encode(found)
+        shown = msgspec.json.encode(found).decode()
+        assert shown.count("\\nacknowledged") == 0
+    else:
+        assert "\nacknowledged" not in made.get_body(("plain",)).get_content()
+        assert "\nacknowledged" not in str(made["Subject"])
+
+
+def test_a_space_of_another_width_in_a_unit_is_a_space() -> None:
+    (first,) = [one for one in run([event("opened", 0, summary="12\u00a0000\u202fm³/h")])[1]
+                if isinstance(one, Handed)]  # fmt: skip
+    assert headline(first) == "WARNING press-1: 12 000 m³/h"
+
+
 def test_a_card_for_teams_stays_within_its_limit() -> None:
     log = [
         event("opened", 0, f"a{i}", metric=f"m{i}", summary="x" * 9000, page="p") for i in range(20)
@@ -154,7 +207,7 @@ def test_what_does_not_fit_into_a_message_is_counted_in_it() -> None:
 
     long = msgspec.structs.replace(first, text="\n".join(["x" * 400] * 100))
     card = body(notifier("teams").render(long, ""))["attachments"][0]["content"]["body"]
-    lines = [one["text"] for one in card if one["type"] == "TextBlock"][1:]
+    lines = [one["text"] for one in card if one["type"] == "TextBlock"]
     assert lines[-1] == f"{100 - (len(lines) - 1)} lines more do not fit on this card"
 
     shown = body(notifier("slack").render(msgspec.structs.replace(first, text="x" * 9_000), ""))
@@ -187,7 +240,7 @@ def test_no_name_breaks_a_message(kind: str, name: str) -> None:
     for one in run(log)[1]:
         if isinstance(one, Handed):
             text = headline(one)
-            assert all(char.isprintable() or char == "\n" for char in text)
+            assert text.isprintable()
             _bytes(made.render(one, ""))
 
 

@@ -275,6 +275,8 @@ def test_where_nothing_can_be_read_the_command_has_the_option_that_mends_it(
     assert parse_address(shlex.split(command_of("a.csv", odd, []))[3]).options == {
         "time_format": "%d%41+&x"
     }
+    perhaps = seen._replace(reasons=(lost._replace(remedy="missing=inf, if it is no value"),))
+    assert command_of("a.csv", perhaps, []) == "padit run --input a.csv --output alerts.jsonl"
     rare = seen._replace(reasons=(lost._replace(amount=1),))
     assert command_of("a.csv", rare, []) == "padit run --input a.csv --output alerts.jsonl"
 

@@ -269,6 +269,20 @@ def test_options_of_a_source_are_proposed_where_it_has_them(
     assert remedy_of(loss) == remedy
 
 
+@pytest.mark.parametrize("place", ["a.jsonl", "b.JSON.gz", "metrics"])
+def test_json_is_not_told_an_option_that_only_tables_have(place: str) -> None:
+    reason = "timestamp '05.01.2026 00:00:00' is neither epoch seconds, ms nor RFC 3339"
+    assert remedy_of(Loss(kind_of(reason), 1, reason, place)) == (
+        'time_format: "%d.%m.%Y %H:%M:%S" in `format` under `input`, see docs/payloads.md'
+    )
+
+
+@pytest.mark.parametrize("why", ["does not exist in Europe/Berlin", "comes twice in Europe/Berlin"])
+def test_an_hour_that_the_clocks_changed_is_no_question_of_the_format(why: str) -> None:
+    reason = f"timestamp '29.03.2026 02:00' {why}"
+    assert remedy_of(Loss(kind_of(reason), 1, reason, "a.csv")) == ""
+
+
 @pytest.mark.parametrize("preset", sorted({preset for preset, _, _ in SIGNS}))
 def test_the_format_of_a_foreign_record_is_proposed_as_it_stands_in_the_configuration(
     preset: str,

@@ -237,6 +237,14 @@ def test_a_file_of_another_program_is_not_touched(tmp_path: Path) -> None:
     assert path.read_text() == "precious\n"
 
 
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    with pytest.raises(SinkError, match=r"pipe\.jsonl is a pipe or a device.*name a file"):
+        JsonLinesSink(str(pipe)).prepare(Start())
+    assert pipe.is_fifo()
+
+
 def test_a_file_that_lost_confirmed_lines_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     sink = JsonLinesSink(str(path))

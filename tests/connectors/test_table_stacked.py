@@ -120,7 +120,7 @@ def test_tables_are_read_alike_from_every_offset_and_in_every_block(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "row",
-    ["n/a,warm", "unknown,1", ",", "x,y", '"a ""timestamp"" b",1'],
+    ["n/a,warm", "unknown,1", ",1", "x,y", '"a ""timestamp"" b",1'],
 )
 def test_a_row_that_cannot_be_read_is_no_header(tmp_path: Path, row: str) -> None:
     path = write(tmp_path / "bad.csv", f"{CPU}{row}\n{stamp(9)},4\n")

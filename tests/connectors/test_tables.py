@@ -372,7 +372,7 @@ def test_the_column_of_the_time_is_proposed_where_its_name_is_another(
 
 def test_a_title_above_the_header_is_proposed_to_be_skipped(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "Station Nord\nDatum;Wert\n2026-01-05;1\n")
-    with pytest.raises(SourceError, match="add skip_lines=NUMBER"):
+    with pytest.raises(SourceError, match="add skip_lines=1"):
         seen(path)
 
 

@@ -115,7 +115,8 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         while not more.wait(0.5):
             totals = {"read": 1000 * number, "scored": 990 * number, "dead_lettered": 10 * number}
             context.account("reader", 99, totals)
-            context.note(99, int((time.time() - 12) * 1e6), 30)
+            context.note(99, int((time.time() - 12) * 1e6))
+            context.note_lag(99, 30)
             ALERT_DELAY.observe([11.0])
             number += 1
 

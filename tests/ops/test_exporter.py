@@ -38,8 +38,10 @@ def test_totals_lag_and_watermark_of_all_runs_are_shown() -> None:
     runs[0].account("reader", 0, {"read": 70, "late": 2})
     runs[1].account("reader", 0, {"read": 30})
     runs[1].account("group", 4, {"series": 5})
-    runs[0].note(0, 990_000_000, 7)
-    runs[1].note(0, 970_000_000, 5)
+    runs[0].note(0, 990_000_000)
+    runs[0].note_lag(0, 7)
+    runs[1].note(0, 970_000_000)
+    runs[1].note_lag(0, 5)
     found = _values(job_stats(now=1000.0))
     assert found["padit_job_read_total"] - before.get("padit_job_read_total", 0) == 100
     assert found["padit_job_late_total"] - before.get("padit_job_late_total", 0) == 2

@@ -136,7 +136,7 @@ def test_a_late_share_comes_with_the_out_of_orderness_that_mends_it(
 def test_a_share_of_losses_that_is_allowed_ends_with_0_and_is_shown(
     tmp_path: Path, capsys: Capture
 ) -> None:
-    source = write(tmp_path / "some.jsonl", [*seed_lines(), b"{"])
+    source = write(tmp_path / "some.jsonl", [*seed_lines(), b'{"'])
     code, _, error = _run(capsys, source)
     assert code == 0
     assert "padit: 1 of 16 values (6 %) was lost" in error

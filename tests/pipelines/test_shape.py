@@ -58,6 +58,7 @@ CHANGES: dict[str, tuple[str, ...]] = {
     "start_offset": ("--start_offset=earliest",),
     "start_time": ("--start_time=2026-01-01T00:00:00Z",),
     "live_from": ("--bootstrap_from=-6h",),
+    "live_from_now": ("--bootstrap_from=-6h",),
     "allow_missing": ("--allow_missing",),
     "overwrite": ("--overwrite",),
     "max_loss_share": ("--max_loss_share=0.5",),

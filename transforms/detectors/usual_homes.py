@@ -30,14 +30,23 @@ EDGE_OF_GAP = 0.15
 
 
 @lean_kernel
-def at_home(homes: Array, c: Array, t: int, y: float) -> bool:
-    """Whether a value that is unlike most of now lies where the usual range was within a day."""
+def at_home(homes: Array, c: Array, t: int, y: float, until: float) -> bool:
+    """Whether a value that is unlike most of now lies where the usual range was within a day.
+
+    Args:
+        homes: float64 (3 * HOMES,).
+        c: float64 (CHANNEL,).
+        t: microseconds.
+        y: the value.
+        until: microseconds until which a home that is visited is known; 0: as before.
+    """
     if c[LOW] <= y <= c[HIGH]:
         return False
     for k in range(HOMES):
         low, high = homes[3 * k + FIRST], homes[3 * k + LAST]
         here = low <= c[CENTRE] <= high
         if not here and low <= y <= high and t < homes[3 * k + SEEN]:
+            homes[3 * k + SEEN] = max(homes[3 * k + SEEN], until)
             return True
     return False
 

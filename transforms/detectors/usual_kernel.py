@@ -321,7 +321,7 @@ def _judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
     context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
-    if closed and (directions & HERE or (far < np.inf and _home(s, c, t, y, directions))):
+    if closed and (directions & HERE or (far < np.inf and _home(s, c, t, y, directions, 0.0))):
         context |= KNOWN
     verdict, channel = 0.0, 0.0
     if known(c):
@@ -343,11 +343,11 @@ def _judge(
 
 
 @lean_kernel
-def _home(s: Array, c: Array, t: int, y: float, directions: int) -> bool:
+def _home(s: Array, c: Array, t: int, y: float, directions: int, until: float) -> bool:
     """Whether a series that may change its place is back where it was at home."""
     if directions & NEVER_ACCEPTED:
         return False
-    return at_home(s[HOME : HOME + 3 * HOMES], c, t, y)
+    return at_home(s[HOME : HOME + 3 * HOMES], c, t, y, until)
 
 
 @lean_kernel
@@ -357,13 +357,14 @@ def _learn(s: Array, c: Array, a: Array, t: int, y: float, activity: bool, direc
     place = QUEUE + at % WAIT
     if at >= WAIT or s[AGE] < WAIT + 24:
         late = y if s[AGE] < WAIT + 24 else s[place]  # young: no wait
-        remember(c, late, _home(s, c, t, late, directions), t - s[BORN] < DAY_OLD)
+        until = t + max(DAY_OLD, HORIZON * s[INTERVAL])
+        home = _home(s, c, t, late, directions, until)
+        remember(c, late, home, t - s[BORN] < DAY_OLD)
         n = int(c[COUNT])
         if n % FIT_EVERY == 0 or n == 8 or n == 16 or n == 24:
             fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
             if known(c):
-                kept = max(DAY_OLD, HORIZON * s[INTERVAL])
-                keep_home(s[HOME : HOME + 3 * HOMES], c, t + kept)
+                keep_home(s[HOME : HOME + 3 * HOMES], c, until)
     s[place] = y
     s[WAITING] = at + 1
     if activity:

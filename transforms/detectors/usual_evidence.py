@@ -131,7 +131,8 @@ def extreme(c: Array, y: float, far: float, seldom: bool) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
     That is 8 times its range while the channel is young, when nothing else can be judged, and 50
-    times later: a spike is no news, an absurd value is. At 8 samples it is news from 24 times on,
+    times later: a spike is no news, an absurd value is. Where samples are `seldom` one stands for a
+    quarter of an hour and more, and 8 times are enough. At 8 samples it is news from 24 times on,
     in inverse proportion to them, and counts in full then. What the range has forgotten, the long
     memory may still know. A channel that never moved has no range, and that of a young one which
     only went from one value to the next is its rounding: 50 times then, too.
@@ -140,13 +141,15 @@ def extreme(c: Array, y: float, far: float, seldom: bool) -> float:
         c: float64 (CHANNEL,).
         y: the value.
         far: how far it lies from all values that are remembered.
+        seldom: whether samples are at least 15 minutes apart.
     """
     reach = c[MOST] - c[LEAST]
     beyond = min(max(y - c[MOST], c[LEAST] - y), far)
     if c[COUNT] < FEW or not reach > 0 or beyond <= 0 or (c[COUNT] >= YOUNG and c[LOW] == c[HIGH]):
         return 0.0
     rounding = reach <= 2.0 * c[QUANTUM]
-    times = 50.0 if (known(c) and not seldom) or rounding else 8.0
+    spike = known(c) and not seldom
+    times = 50.0 if spike or rounding else 8.0
     verdict = min(beyond / (times * reach), 1e6)
     least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
     return float(verdict if verdict >= least else verdict / least)

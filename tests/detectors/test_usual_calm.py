@@ -96,7 +96,7 @@ def _compared(values: Array) -> tuple[Array, bool]:
     state = np.zeros(usual_season.SEASON)
     for k, y in enumerate(values):
         usual_season.season_learn(state, slots, k * usual_season.HALF_HOUR, float(y), False)
-    return state, bool(usual_season._returns(state, usual_season.OF_DAYS))
+    return state, bool(usual_season._returns(state, usual_season.OF_DAYS, 1.0))
 
 
 @pytest.mark.parametrize("seed", range(5))

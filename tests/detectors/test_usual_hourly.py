@@ -42,3 +42,16 @@ def test_working_days_without_half_of_their_orders_are_told() -> None:
         opened = _opened(value)
         told += bool(opened and noon <= opened[0] < noon + 6)
     assert told >= 6
+
+
+def test_a_quiet_day_is_told_two_weeks_after_another_one() -> None:
+    """What a day adds up to does not widen its own limit, nor for months that of others."""
+    told = 0
+    for seed in range(8):
+        value = _orders(seed, weeks=8)
+        quiet = [24 * 7 * week + 24 for week in (5, 7)]  # Tuesdays
+        for at in quiet:
+            value[at : at + 24] *= 0.4
+        opened = np.array(_opened(value))
+        told += sum(bool(((opened >= at) & (opened < at + 24)).any()) for at in quiet)
+    assert told >= 14

@@ -61,6 +61,7 @@ class UsualTwin:
         known = self.count >= 24 and (self.swings >= 6 or self.count >= 512)
         if known:
             verdict, over = self._judge(y)
+            verdict /= 1.0 + 0.5 * max(0.0, 1.0 - len(self.seen) / 512)
         verdict = max(verdict, self._row(y, over > 0, known))
         n = len(self.seen)
         self.seen.append(y)

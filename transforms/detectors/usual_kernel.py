@@ -101,7 +101,6 @@ DOUBT = 2.0  # what was seen at other times of the day takes more to be news
 STEADY = 512  # samples without a move, after which one is news
 STATED = 128  # of an availability or an error rate
 MATURE = 1024  # samples of a series that moves
-UNTRIED = 0.3  # by how much more evidence the first sample takes, and none the one at MATURE
 SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 2.0  # tails for what is news if new
@@ -212,9 +211,8 @@ def _step(
     news = 0.0
     if closed:
         s[CHANNEL_OF] = channel
-        opens = limits[0] * (1.0 + UNTRIED * max(0.0, 1.0 - s[AGE] / MATURE))
-        news = _news(c, verdict, new, opens)
-        if news >= opens:
+        news = _news(c, verdict, new, limits[0])
+        if news >= limits[0]:
             open_alert(s, t)
     if s[OPEN] > 0:
         s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0, (directions & NEVER_ACCEPTED) != 0)

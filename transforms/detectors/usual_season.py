@@ -97,6 +97,7 @@ def season_judge(
         over = max(over, (s[STRICT_LOW] - margin - y) / unit)
     verdict = _add(s, over, learn, doubt)
     if s[SEEN] < PROVEN:
+        s[SUM] = s[PEAK] = 0.0
         return 0.0, context
     return verdict, context & ~KNOWN if verdict >= 1 else context
 
@@ -105,8 +106,8 @@ def season_judge(
 def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
     """Add to the sum; its limit rises with its record and with how often the season is wrong.
 
-    The record is of the sum in units of what widens the limit, and of an alert its limit at most.
-    Else each sum that was not news would raise it by more than it takes to be news.
+    The record is of the sum in units of what widens the limit, and of an alert its limit at most:
+    with each that is told the next takes 1.6 times as much, until the record has faded.
     """
     wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
     limit = max(LIMIT, 1.6 * s[RECORD])

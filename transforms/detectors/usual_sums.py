@@ -11,6 +11,7 @@ from padit.transforms.detectors.usual_scale import CENTRE, COUNT, HIGH, LOW, OVE
 from padit.transforms.detectors.usual_state import (
     ACTIVE,
     ACTIVE_CHANNEL,
+    AGE,
     BLOCK,
     BORN,
     COUNTER,
@@ -24,6 +25,7 @@ from padit.transforms.detectors.usual_state import (
 
 __all__ = ["ripe", "weigh"]
 
+TRIED, UNTRIED = 512, 0.5  # samples; by how much more it takes of the first
 GROSS = 8.0  # usual ranges from all that is known
 Array = NDArray[np.float64]
 
@@ -44,7 +46,8 @@ def weigh(
     """The verdict of the sums of value and activity, and the channel.
 
     They add up from the first sample of a known range on. What they reach before the series is ripe
-    is no news but a record: it may come again.
+    is no news but a record: it may come again. Of fewer than `TRIED` samples the quantiles and
+    records are hardly known, so the fewer there are, the more evidence it takes.
     """
     kept = kept_for(s)
     verdict, channel = judge(
@@ -59,6 +62,8 @@ def weigh(
         c[OVER] = 0.0
         keep_evidence(c)
         return 0.0, 0.0
+    if closed:
+        verdict /= 1.0 + UNTRIED * max(0.0, 1.0 - s[AGE] / TRIED)
     return verdict, channel
 
 

@@ -129,10 +129,13 @@ def test_the_less_a_season_explains_the_farther_outside_a_value_has_to_be(
 def test_weeks_count_where_days_return_or_where_they_are_alike_beyond_doubt(
     given: Mapping[str, float], share: float
 ) -> None:
-    weekly = {"D_TOTAL": 4.0, "W_COMPARED": 48, "W_BETWEEN": 3.0, "W_ERROR": 1.0, "W_TOTAL": 4.0}
+    weekly: dict[str, float] = {
+        "D_TOTAL": 4.0, "W_COMPARED": 48, "W_BETWEEN": 3.0, "W_ERROR": 1.0,
+        "W_TOTAL": 4.0,
+    }  # fmt: skip
     edge = 20.0 + 4.0 * (1.0 - share) * 2.0
-    assert _judged(_returning(**weekly | given), edge - 0.01)[0] == 0.0
-    assert _judged(_returning(**weekly | given), edge + 3.0)[0] > 0.0
+    assert _judged(_returning(**(weekly | dict(given))), edge - 0.01)[0] == 0.0
+    assert _judged(_returning(**(weekly | dict(given))), edge + 3.0)[0] > 0.0
 
 
 @pytest.mark.parametrize(

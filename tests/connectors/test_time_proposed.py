@@ -77,6 +77,14 @@ def test_times_whose_digits_excel_has_dropped_are_refused(tmp_path: Path, cell: 
         seen(path)
 
 
+@pytest.mark.parametrize("exponent", ["e+12", "E12", "e12"])
+def test_rounded_times_of_other_spellings_are_refused(tmp_path: Path, exponent: str) -> None:
+    rows = "".join(f"1.7675{i // 6}{exponent}\t1\n" for i in range(30))
+    path = write(tmp_path / "a.tsv", f"timestamp\ta\n{rows}")
+    with pytest.raises(SourceError, match="have lost all but six"):
+        seen(path)
+
+
 def test_seconds_of_a_measurement_are_no_rounded_times(tmp_path: Path) -> None:
     rows = "".join(f"{i}.00000E+00\t1\n" for i in range(5))
     path = write(tmp_path / "a.tsv", f"t\ta\n{rows}")

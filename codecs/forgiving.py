@@ -50,7 +50,7 @@ _OTLP = (
 )
 _OWN = (
     "{source: source_id, metric: metric_name, value: value, unit: unit, metric_type: metric_type, "
-    "time: timestamp}"
+    "time: timestamp, labels_below: metadata}"
 )
 _DECIMAL_COMMA = f"set `format: {_OWN[:-1]}, decimal: comma}}` under `input`"
 _REQUIRED = {"timestamp", "source_id", "metric_name", "value"}

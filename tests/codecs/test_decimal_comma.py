@@ -117,6 +117,22 @@ def test_padits_own_json_with_numbers_for_names_names_the_mapping_that_reads_it(
     assert [(*one[:3],) for one in found.rows.series] == [("17", "m", "K")]
 
 
+def test_the_mapping_for_numeric_names_loses_neither_labels_nor_absent_values() -> None:
+    sample = {"timestamp": T, "source_id": 17, "metric_name": "m", "metadata": {"site": "a"}}
+    records = [json.dumps(sample | {"value": one}).encode() for one in (2, None)]
+    proposed = _FORMAT.search(decode(records, 1 << 20).rejects[0].reason)
+    assert proposed is not None
+    mapping = Mapping(format_of("x", _yaml(proposed[1])), labels=("site",))
+    found = mapping.decode(records, 1 << 20)
+    assert (found.rejects, found.rows.value.tolist()) == ([], [2.0])
+    assert found.rows.attributes is not None
+    assert found.rows.attributes.table[0].labels == (("site", "a"),)
+    (left, _) = found.unwatched
+    assert (left.what, left.amount) == ("null of value", 1)
+    (reject,) = mapping.decode([json.dumps(sample).encode()], 1 << 20).rejects
+    assert reject.reason.startswith("no value at value")
+
+
 def _yaml(text: str) -> Any:
     import yaml
 

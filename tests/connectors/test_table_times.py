@@ -196,3 +196,11 @@ def test_seconds_since_1970_may_have_a_decimal_comma(tmp_path: Path) -> None:
     found = [time for _, time, _ in samples(seen(path)[0])]
     assert found == [1_767_600_000_250_000, 1_767_600_001_500_000]
     assert "time_format=epoch_s" in options(path)
+
+
+def test_no_group_of_thousands_is_a_nought(tmp_path: Path) -> None:
+    cells = ["0.125" if i == 9 else f"{5 + i}" for i in range(20)]
+    rows = "".join(f"2026-01-05T08:{i:02}:00Z|{one}\n" for i, one in enumerate(cells))
+    path = write(tmp_path / "a.csv", f"timestamp|a\n{rows}")
+    (letter,) = letters(seen(f"{path}?thousands=point&decimal=comma")[0])
+    assert "'0.125' is not a finite number" in letter.reason

@@ -114,6 +114,30 @@ def test_a_state_of_before_causes_stood_by_what_they_share_is_read_and_goes_on()
     assert dump(read) == dump(state)
 
 
+@pytest.mark.parametrize(("same", "before"), [(", same: [site]", 0), ("", 1)])
+def test_a_cause_of_such_a_state_that_is_none_any_more_is_forgotten_at_its_end(
+    same: str, before: int
+) -> None:
+    """It stayed under the name of its rule, and the next effect asked for an alert that is over."""
+    policy = policy_of(SIMPLE + "inhibit: [{name: i, cause: {labels: {role: db}}, "
+                       f"effect: {{metric: 'm*'}}{same}}}]\n")  # fmt: skip
+    site = {"site": "s0"}
+    opened = event("opened", 0, "c", source="grid", metric="up", labels=site | {"role": "db"})
+    other = site | {"role": "web"}
+    later: list[Entry] = [
+        event("updated", 1, "c", source="grid", metric="up", opened=at(0), labels=other),
+        event("resolved", 2, "c", source="grid", metric="up", opened=at(0), labels=other),
+        _alert("opened", 3, "m1", 0, 1), tick(60),
+    ]  # fmt: skip
+    state = run([opened, *later[:before]], policy)[0]
+    read = load(_saved_by_9(state))
+    read.causes = {"i": {"c": at(0)}}  # that code left it there, whatever its labels became
+    for entry in later[before:]:
+        found = [Engine(policy).apply(one, entry) for one in (state, read)]
+        assert found[0] == found[1]
+    assert dump(read) == dump(state)
+
+
 def test_a_cause_whose_labels_change_inhibits_where_it_is_now() -> None:
     moved = event("updated", 2, "cause", source="grid", metric="power", opened=at(0),
                   labels={"site": "s1"})  # fmt: skip

@@ -153,6 +153,41 @@ def test_a_cause_whose_labels_change_inhibits_where_it_is_now() -> None:
     assert not state.causes
 
 
+def _opened(log: list[Entry], policy: Policy) -> list[float]:
+    return [minute for _, kind, minute in sent(run(log, policy)[1]) if kind == "opened"]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_cause_whose_labels_change_frees_what_it_inhibited(ends: bool) -> None:
+    """Its key of before was left without a look, and its end freed those of the new one alone."""
+    moved = {"opened": at(0), "labels": {"site": "s1"}}
+    log: list[Entry] = [
+        event("opened", 0, "cause", source="grid", metric="power", labels={"site": "s0"}),
+        _alert("opened", 1, "m1", 0, 2), _alert("opened", 1, "m1", 1, 1),
+        event("updated", 2, "cause", source="grid", metric="power", **moved),
+    ]  # fmt: skip
+    if ends:
+        log.append(event("resolved", 5, "cause", source="grid", metric="power", **moved))
+    assert _opened([*log, tick(2000)], _SITES) == [0.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("severity", "begins"), [("WARNING", [0.0, 3.0]), ("CRITICAL", [0.0, 5.0])]
+)
+def test_a_lost_cause_that_a_lesser_alert_of_its_series_replaces_frees_what_it_inhibited(
+    severity: str, begins: list[float]
+) -> None:
+    policy = policy_of(SIMPLE + "inhibit: [{name: i, cause: {severity: CRITICAL}, "
+                       "effect: {metric: m1}}]\n")  # fmt: skip
+    log: list[Entry] = [
+        event("opened", 0, "lost", source="grid", severity="CRITICAL"),
+        _alert("opened", 1, "m1", 0, 1), RunBegan(at(2), "next"),
+        event("opened", 3, "again", source="grid", severity=severity), tick(4),
+        event("resolved", 5, "again", source="grid", severity=severity, opened=at(3)), tick(60),
+    ]  # fmt: skip
+    assert _opened(log, policy) == begins
+
+
 def test_of_a_circle_one_goes_free_though_another_cause_stands_beside_the_one_that_ended() -> None:
     site = {"site": "x"}
     log: list[Entry] = [

@@ -1,15 +1,21 @@
 """Many causes of many effects: each end looks at what it may let through, and not at all."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from padit.alerting import people
 from padit.alerting.compiled import Policy
+from padit.alerting.decide import HELD_BACK
 from padit.alerting.effects import Effect, Handed
 from padit.alerting.engine import Engine
 from padit.alerting.entries import Entry, RunBegan, Tick
+from padit.alerting.holding import held
 from padit.alerting.state import State, dump, load
+from padit.alerting.step import Step
 from tests.alerting import test_laws
 from tests.alerting.making import SIMPLE, at, event, policy_of, run, sent, tick
 from tests.alerting.test_many_commands import _counted
@@ -25,6 +31,10 @@ inhibit:
   - {name: j, cause: {metric: m1, severity: CRITICAL}, effect: {metric: m0}, same: [source]}
   - {name: k, cause: {source: s3}, effect: {source: "s[01]"}}
 """
+)
+_ONE_WAY = policy_of(
+    SIMPLE + "inhibit: [{name: i, cause: {metric: m0, severity: CRITICAL}, effect: {metric: m1}, "
+    "same: [site]}]\n"
 )
 
 
@@ -151,6 +161,43 @@ def test_a_cause_whose_labels_change_inhibits_where_it_is_now() -> None:
     opened = [minute for _, kind, minute in sent(effects) if kind == "opened"]
     assert opened == [0.0, 3.0, 5.0]
     assert not state.causes
+
+
+_ACT = st.tuples(
+    st.integers(0, 3), st.sampled_from(["x", "y"]), st.sampled_from(["WARNING", "CRITICAL"]),
+    st.sampled_from(["goes on"] * 4 + ["is lost", "ends"]),
+)  # fmt: skip
+
+
+def _moving(acts: list[tuple[int, str, Any, str]]) -> Iterator[Entry]:
+    """Two series that may be causes and two that may be effects; each alert may be anywhere."""
+    open_alerts: dict[int, str] = {}
+    for number, (series, site, severity, then) in enumerate(acts):
+        if then == "is lost":
+            open_alerts.pop(series, None)
+        kind = "updated" if series in open_alerts else "opened"
+        if kind == "updated" and then == "ends":
+            kind = "resolved"
+        name = open_alerts.setdefault(series, f"a{number}")
+        if kind == "resolved":
+            del open_alerts[series]
+        yield event(kind, number, name, source=f"s{series}", metric=f"m{series // 2}",
+                    severity=severity, labels={"site": site})  # fmt: skip
+
+
+@given(acts=st.lists(_ACT, min_size=5, max_size=12), policy=st.sampled_from([_CIRCLES, _ONE_WAY]))
+@settings(max_examples=200, deadline=None)
+def test_what_waits_for_the_end_of_a_cause_has_one_however_labels_change(
+    acts: list[tuple[int, str, Any, str]], policy: Policy
+) -> None:
+    engine, state = Engine(policy), State()
+    for entry in _moving(acts):
+        engine.apply(state, entry)
+        step = Step(policy, load(dump(state)))  # a look notes for what an incident waits
+        for incident in step.state.incidents.values():
+            route, told = policy.by_name["all"], incident.told.get("all")
+            if told and told.state == "waiting" and told.why in HELD_BACK and incident.firing:
+                assert held(step, incident, route, state.now) is not None
 
 
 def _opened(log: list[Entry], policy: Policy) -> list[float]:

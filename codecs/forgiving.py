@@ -14,7 +14,7 @@ import msgspec
 
 from padit.codecs.contract import shorten
 from padit.codecs.layouts import layout_of
-from padit.codecs.mapping_values import has_comma, number_from
+from padit.codecs.mapping_values import has_comma, has_thousands, number_from
 from padit.codecs.presets import BATCH, LAID_OUT, SIGNS
 from padit.codecs.suggested import suggested
 from padit.domain.errors import WireFormatError
@@ -50,9 +50,9 @@ _OTLP = (
 )
 _OWN = (
     "{source: source_id, metric: metric_name, value: value, unit: unit, metric_type: metric_type, "
-    "time: timestamp}"
+    "time: timestamp, labels_below: metadata}"
 )
-_DECIMAL_COMMA = f"; set `format: {_OWN[:-1]}, decimal: comma}}` under `input`"
+_DECIMAL_COMMA = f"set `format: {_OWN[:-1]}, decimal: comma}}` under `input`"
 _REQUIRED = {"timestamp", "source_id", "metric_name", "value"}
 _anything = msgspec.json.Decoder()
 
@@ -71,8 +71,8 @@ class Forgiving(msgspec.Struct, gc=False):
         """The value. Raises WireFormatError if it is none."""
         found = number_from(self.value)
         if isinstance(found, str):
-            comma = type(self.value) is str and has_comma(self.value)
-            message = f"{found}{_DECIMAL_COMMA if comma else ''}"
+            remedy = _comma_remedy(self.value) if type(self.value) is str else ""
+            message = f"{found}{remedy}"
             raise WireFormatError(message)
         return found
 
@@ -101,6 +101,13 @@ class NumberedLabelledForgiving(NumberedForgiving, gc=False):
 
 
 forgiving_samples = msgspec.json.Decoder(Forgiving)
+
+
+def _comma_remedy(text: str) -> str:
+    """The mapping that reads a number with a decimal comma; "" for other text."""
+    if not has_comma(text):
+        return ""
+    return f"; {'if the comma is a decimal mark, ' * has_thousands(text)}{_DECIMAL_COMMA}"
 
 
 class _Kinds:

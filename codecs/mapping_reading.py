@@ -161,6 +161,9 @@ class Reading:
             self._below(record, element, around, context)
         else:
             paths = ", ".join(self._form.value)
+            if self._plan.value and self._plan.value(element, around) is None:
+                self.left.add(f"null of {paths}", "null: absent is no number", "", "fields", 0)
+                return
             self.columns.lose(record, f"no value at {paths}; name its place in format: value")
 
     def _chosen(self, element: Any, around: Sequence[Any]) -> bool:

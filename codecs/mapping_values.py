@@ -9,25 +9,29 @@ from padit.codecs.contract import shorten
 from padit.codecs.decimals import DECIMAL
 
 __all__ = [
-    "BEGINS", "has_comma", "is_number_text", "looks_like_number", "number_from", "remedy_of",
+    "BEGINS", "has_comma", "has_thousands", "is_number_text", "looks_like_number", "number_from",
+    "remedy_of",
 ]  # fmt: skip
 
 _NUMBER = re.compile(rf"\s*{DECIMAL}\s*")
-_COMMA = re.compile(
-    r"\s*[-+]?(?:(?:[0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+)(?:,[0-9]*)?|,[0-9]+)(?:[eE][-+]?[0-9]+)?\s*"
-)
+_GROUPS = r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]*)?"
+_COMMA = re.compile(rf"\s*[-+]?(?:{_GROUPS}|(?:[0-9]+(?:,[0-9]*)?|,[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*")
+_THOUSANDS = re.compile(r"\s*[-+]?[1-9][0-9]{0,2},[0-9]{3}\s*")
 _LONGEST = 64
 _TEXT_NUMBERS = (
     "add text_numbers: true to format (a preset becomes format: {preset: NAME, text_numbers: true})"
 )
 _DECIMAL_POINT = "let all numbers be written with a comma, as decimal: comma says, or with a point"
 _DECIMAL_COMMA = "add decimal: comma to format"
+_PERHAPS_COMMA = f"if the comma is a decimal mark, {_DECIMAL_COMMA}"
 BEGINS = frozenset(" +-.,0123456789")
 """What the text of a number begins with."""
 
 
 def is_number_text(text: str, *, comma: bool = False) -> bool:
     """Whether a text is a decimal number, and nothing else.
+
+    What only a number with a decimal point is, `0.125` or `1.234e5`, is none with a comma.
 
     Args:
         text: of any length.
@@ -51,6 +55,15 @@ def has_comma(text: str) -> bool:
     return "," in text[:_LONGEST] and is_number_text(text, comma=True)
 
 
+def has_thousands(text: str) -> bool:
+    """Whether the comma of a text may as well stand between thousands, as in English.
+
+    >>> has_thousands("12,345"), has_thousands("0,125"), has_thousands("12,34")
+    (True, False, False)
+    """
+    return len(text) <= _LONGEST and _THOUSANDS.fullmatch(text) is not None
+
+
 def looks_like_number(text: str) -> bool:
     """Whether a text is a decimal number with either mark."""
     return is_number_text(text) or has_comma(text)
@@ -66,7 +79,7 @@ def remedy_of(text: Any, *, comma: bool, read: bool) -> str:
     """
     missing = [] if read else [_TEXT_NUMBERS]
     if type(text) is str and not comma and has_comma(text):
-        missing.append(_DECIMAL_COMMA)
+        missing.append(_PERHAPS_COMMA if has_thousands(text) else _DECIMAL_COMMA)
     if type(text) is str and comma and is_number_text(text) and "." in text:
         missing.append(_DECIMAL_POINT)
     return " and ".join(missing)

@@ -41,6 +41,7 @@ _WAYS = {
 }
 _WORD = r"(?:\\.|[^\s,=\\])+"
 _INFLUX = re.compile(rf'{_WORD}(?:,{_WORD}={_WORD})*[ ]+{_WORD}=(?:[-+]?[0-9]|["tTfF])[^ ]*(?: |$)')
+_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{3}(?![0-9])")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 
 
@@ -96,7 +97,8 @@ def _remedy(text: str) -> str:
         return "; `states` turns words into numbers" if word else ""
     for ways, notation in _WAYS.items():
         if read_text(text, notation) is not None:
-            return f"; {ways} would read it"
+            doubt = notation.comma and _THOUSANDS.match(text)
+            return f"; {ways} would read it{', if the comma is a decimal mark' if doubt else ''}"
     return ""
 
 

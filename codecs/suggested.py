@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from padit.codecs.mapping_values import has_comma
+from padit.codecs.mapping_values import has_comma, has_thousands
 
 __all__ = ["suggested"]
 
@@ -76,9 +76,10 @@ def suggested(message: Any) -> str:
 
 
 def _has_commas(element: Any, numbers: Sequence[Any], value: str) -> bool:
-    """Whether numbers of an element are texts with a decimal comma."""
+    """Whether numbers of an element are texts with a decimal comma, beyond doubt."""
     found = [*numbers, _at(element, value)] if value else numbers
-    return any(type(one) is str and has_comma(one) for one in found)
+    texts = [one for one in found if type(one) is str]
+    return any(has_comma(one) and not has_thousands(one) for one in texts)
 
 
 def _values(levels: _Levels, value: str, numbers: Sequence[Any]) -> dict[str, str]:

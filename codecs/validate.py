@@ -77,7 +77,10 @@ class Validate:
         ahead: NDArray[np.int64],
         rows: NDArray[np.int64],
     ) -> list[Reject]:
-        """One reject for each record that these rows, which are too far ahead, belong to."""
+        """One reject for each record that these rows, which are too far ahead, belong to.
+
+        A record that holds nothing else is no list of samples, if its format is none.
+        """
 
         def reason(row: int) -> str:
             return (
@@ -86,10 +89,12 @@ class Validate:
             )
 
         rejects = []
+        samples = np.bincount(decoded.record, minlength=len(values))
+        lossy = {reject.record for reject in decoded.rejects}
         record, first = np.unique(decoded.record[rows], return_index=True)
         for number, chosen in zip(record.tolist(), np.split(rows, first[1:]), strict=True):
             single = self.read is None and not codec_of(values[number] or b"").many
-            if single and not decoded.element[chosen].any():
+            if single and samples[number] == 1 and number not in lossy:
                 rejects.append(Reject(number, reason(int(chosen[0]))))
                 continue
             faults = Faults()

@@ -4,7 +4,6 @@ Text is converted in whole columns, by the forms that the layout of a table has 
 of a cell never depends on its neighbours or on where a block of rows begins.
 """
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -20,10 +19,9 @@ from padit.codecs.contract import NOTHING_LEFT_OUT, LeftOut, Reject, bounded, nu
 from padit.codecs.names import MAX_NAME_LENGTH, name_fault
 from padit.connectors.file_labels import attributes_of_cells, labels_of_rows
 from padit.connectors.file_plan import GivenTimes, Narrow, Plan, Wide
+from padit.connectors.file_time_hints import time_hints
 from padit.connectors.file_times import floats, is_text, of_dictionary, times_of_rows, whole
-from padit.connectors.tables.proposed import proposed_formats
-from padit.connectors.tables.time_formats import possible_formats
-from padit.connectors.tables.times import TimeForm, is_clock
+from padit.connectors.tables.times import TimeForm
 from padit.connectors.tables.values import (
     NumberForm,
     Split,
@@ -39,7 +37,6 @@ from padit.domain.timestamps import EARLIEST_US, LATEST_US
 __all__ = ["Converted", "Forms", "is_number", "numbers", "rows_of"]
 
 Mask = NDArray[np.bool_]
-_DIGITS_OF_TIMES = 4  # fewer are no time that is written in another way
 
 
 class Forms(NamedTuple):
@@ -93,43 +90,17 @@ def rows_of(
         return Converted(Rows.empty(), [])
     time, bad_time, why = times_of_rows(plan, table, number, forms.time)
     in_range = (time >= EARLIEST_US) & (time < LATEST_US)
+    unknown = [i for i in np.flatnonzero(bad_time).tolist() if i not in why]
+    for i, hint in zip(unknown, time_hints(table, plan, unknown, forms.time), strict=True):
+        why[i] = f"is none of the forms that are known{hint}"
     faults = {
         i: f"timestamp {_stamp(table, plan, i)} "
-        + (
-            why.get(i, "is none of the forms that are known" + _hint(table, plan, i, forms.time))
-            if bad_time[i]
-            else "is not in 2000 to 2199"
-        )
+        + (why[i] if bad_time[i] else "is not in 2000 to 2199")
         for i in np.flatnonzero(bad_time | ~in_range).tolist()
     }
     if isinstance(plan.body, Narrow):
         return _narrow_rows(plan, plan.body, table, time, faults, forms)
     return _wide_rows(plan, plan.body, table, time, faults, forms)
-
-
-def _hint(table: pa.Table, plan: Plan, row: int, form: TimeForm) -> str:
-    """What helps with a time that cannot be read."""
-    if form.format:
-        return f": it is not {form.format}"
-    if len(plan.time_columns) != 1:
-        return ""
-    cell = str(table[plan.time_columns[0]][row].as_py())
-    # A month or AM is no zone: with it a form is known already, only not that of this column.
-    for zone in [] if possible_formats(cell) else re.findall(r"\b[A-Z]{2,5}\b", cell):
-        for found in possible_formats(cell.replace(zone, "UTC")):
-            option = f"time_format={found.replace('%Z', zone)}"
-            return f": {zone} may be several zones; say it with {option} and timezone=NAME"
-    if is_clock(cell):
-        day = f"start=2026-01-05&timestamp={plan.time_columns[0]}"
-        return f": it has no date; with {day} it counts from the beginning of that day"
-    if re.fullmatch("[0-9]{1,2}:[0-9]{2}", cell):
-        options = f"start=2026-01-05&timestamp={plan.time_columns[0]}&time_format=%H:%M"
-        return f": it has no date; {options} gives the day of the first row"
-    if sum(one.isdecimal() for one in cell) >= _DIGITS_OF_TIMES:
-        forms = " or ".join(f"time_format={one}" for one in proposed_formats(cell))
-        other = "say how it is written with time_format=, such as time_format=%d.%m.%Y %H:%M"
-        return f": add {forms}" if forms else f": {other}"
-    return ""
 
 
 def _stamp(table: pa.Table, plan: Plan, row: int) -> str:

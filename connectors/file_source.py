@@ -329,7 +329,7 @@ class _FileReader:
         """Read only the other files."""
         self._paused = partitions
 
-    def lag(self) -> Mapping[int, int]:
+    def lag(self, *, lately: bool = False) -> Mapping[int, int]:
         """Rows that are left."""
         return {number: (one.stop or 0) - one.start for number, one in self._waiting.items()}
 

@@ -35,6 +35,7 @@ _PAUSE_SECONDS = 0.01
 _METADATA_SECONDS = 0.5  # between two requests for metadata that are due to missing leaders
 _LOST_SECONDS = 10.0  # without any answer: begin again with the brokers that were given
 _FRESH_SECONDS = 2.0  # an end of a log that is older says nothing about now
+_AT_WORK_SECONDS = 1.0  # of more than that between two calls nobody read
 _SAY_AGAIN_SECONDS = 30.0
 _MOVED = (
     errors.NotLeaderForPartitionError,
@@ -68,7 +69,7 @@ class Fetcher:
         self._wanted: dict[int, Place] = {}
         self._paused: frozenset[int] = frozenset()
         self._answers: deque[Answer] = deque()
-        self._ends: dict[int, tuple[int, float]] = {}
+        self._ends: dict[int, tuple[int, float, float]] = {}  # when, and when by `_read_clock`
         self._failure: SourceError | None = None
         self._closed = False
         self._busy: set[int] = set()
@@ -79,7 +80,8 @@ class Fetcher:
         self._unknown: dict[int, float] = {}
         self._said: dict[str, float] = {}
         self._metadata_at = self._asked = 0.0
-        self._heard = time.monotonic()
+        self._heard = self._left = time.monotonic()
+        self._away = 0.0
         age = 300.0 if look_every is None else look_every
         self._net = NetworkSelector(client_id=settings.connection["client_id"])
         self._manager = Connections(
@@ -125,7 +127,16 @@ class Fetcher:
         Raises:
             SourceError: reading cannot go on.
         """
+        try:
+            return self._taken(seconds)
+        finally:
+            self._left = time.monotonic()
+
+    def _taken(self, seconds: float) -> Answer | None:
         with self._news:
+            now = time.monotonic()
+            self._away += now - min(now, self._left + _AT_WORK_SECONDS)
+            self._left = now
             self._news.wait_for(lambda: self._first() is not None or self._failure, seconds)
             found = self._first()
             if found is not None:
@@ -141,11 +152,21 @@ class Fetcher:
     def _first(self) -> Answer | None:
         return next((one for one in self._answers if one.partition not in self._paused), None)
 
-    def ends(self) -> Mapping[int, int]:
-        """Where logs end (high watermarks), by partition, as far as their brokers said so now."""
-        now = time.monotonic()
+    def ends(self, *, lately: bool = False) -> Mapping[int, int]:
+        """Where logs end (high watermarks), by partition, as far as their brokers said so now.
+
+        Args:
+            lately: time in which nobody took answers makes what they said no older.
+        """
         with self._news:
-            return {n: end for n, (end, at) in self._ends.items() if now - at <= _FRESH_SECONDS}
+            now = time.monotonic()
+            read = self._read_clock(now)
+            ages = {n: read - b if lately else now - a for n, (_, a, b) in self._ends.items()}
+            return {n: self._ends[n][0] for n, age in ages.items() if age <= _FRESH_SECONDS}
+
+    def _read_clock(self, now: float) -> float:
+        """A clock that stands while the reader is at other work for long."""
+        return min(now, self._left + _AT_WORK_SECONDS) - self._away
 
     def partitions(self) -> frozenset[int]:
         """The topic's partitions as they were last heard of; none before that."""
@@ -313,7 +334,8 @@ class Fetcher:
         end = self._end(one) if first and not data else -1
         with self._news:
             if number not in self._paused:
-                self._ends[number] = (one.high_watermark, time.monotonic())
+                now = time.monotonic()
+                self._ends[number] = (one.high_watermark, now, self._read_clock(now))
             if self._wanted.get(number) is not place or (not data and end <= place.offset):
                 return
             self._turns += 1

@@ -230,13 +230,13 @@ class KafkaReader:
         self._paused = partitions
         self._fetcher.pause(partitions)
 
-    def lag(self) -> Mapping[int, int]:
+    def lag(self, *, lately: bool = False) -> Mapping[int, int]:
         """Records behind the last one read; see `Reader`.
 
         A partition is left out unless its broker said within the last seconds where the log ends.
         Records of open transactions count: they may become readable.
         """
-        ends = self._fetcher.ends()
+        ends = self._fetcher.ends(lately=lately)
         return {n: max(0, ends[n] - self._at[n]) for n in self._reading if n in ends}
 
     def added(self, known: int) -> list[PartitionRange]:

@@ -379,14 +379,14 @@ class _OpenReader:
         )
 
     def _report_lag(self, cursor: Cursor) -> None:
-        now = time.monotonic()
-        if now - self._lag_told >= 1:
+        if (now := time.monotonic()) - self._lag_told >= 1:
             self._lag_told = now
             lag = self._reader.lag()
             # Only a partition that is known to have nothing to read is idle. If a source that does
             # not answer counted as idle, what its producers hold back meanwhile would be late.
             self._last.update((number, now) for number in cursor.at if lag.get(number) != 0)
-            total, silent = self._waiting.of(lag, self._running, self._paused, now)
+            known = self._reader.lag(lately=True)
+            total, silent = self._waiting.of(known, self._running, self._paused, now)
             self._lag.set(-1 if total is None else total)
             self._context.note_lag(self.shard, total, silent=silent)
 

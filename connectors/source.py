@@ -82,10 +82,14 @@ class Reader(Protocol):
     def pause(self, partitions: frozenset[int]) -> None:
         """Read only the other partitions until the next call."""
 
-    def lag(self) -> Mapping[int, int]:
+    def lag(self, *, lately: bool = False) -> Mapping[int, int]:
         """Records that wait behind the last one read, by partition.
 
         A partition that is left out is unknown (its broker does not answer), and so not idle.
+
+        Args:
+            lately: for people who watch: what was known when it was read last counts, too, however
+                long the job has worked since.
         """
 
     def added(self, known: int) -> list[PartitionRange]:

@@ -88,9 +88,9 @@ class _Reader:
         """See `Reader`."""
         self._inner.pause(partitions)
 
-    def lag(self) -> Mapping[int, int]:
+    def lag(self, *, lately: bool = False) -> Mapping[int, int]:
         """See `Reader`."""
-        return self._inner.lag()
+        return self._inner.lag(lately=lately)
 
     def added(self, known: int) -> list[PartitionRange]:
         """See `Reader`."""

@@ -5,20 +5,22 @@ from collections.abc import Mapping, Set
 __all__ = ["Waiting"]
 
 _SILENT_SECONDS = 10.0
+_STEP_SECONDS = 2.0  # between two calls; what is longer is a job at work
 
 
 class Waiting:
     """Records that wait in a source, as its brokers said lately.
 
     A broker that does not answer is no empty log. A busy one may not be asked for a while, so what
-    it said counts for some seconds; a partition that is paused is not asked at all.
+    it said counts for some seconds; a partition that is paused is not asked at all. A job that is
+    slow does not ask either: time in which nothing is read is nobody's silence.
 
     Args:
         now: when reading began, of the monotonic clock.
     """
 
     def __init__(self, now: float) -> None:
-        self._begun = now
+        self._begun = self._asked = now
         self._known: dict[int, tuple[int, float]] = {}
 
     def of(
@@ -39,6 +41,11 @@ class Waiting:
         Returns:
             The records, None where they are not known; and whether no answer came.
         """
+        away = max(0.0, now - self._asked - _STEP_SECONDS)
+        if away:
+            self._begun += away
+            self._known = {n: (count, at + away) for n, (count, at) in self._known.items()}
+        self._asked = now
         self._known.update((number, (count, now)) for number, count in lag.items())
         nothing = (0, self._begun)
         silent = any(

@@ -37,7 +37,8 @@ __all__ = ["day_of", "detect_times"]
 
 _UNIT_NAMES = {1: "seconds", 1000: "milliseconds", 1_000_000: "microseconds",
                1_000_000_000: "nanoseconds"}  # fmt: skip
-_ROUNDED = r"^[0-9](?:[.,][0-9]{1,5})?E\+(?:09|1[0-9])$"
+_EXCEL = r"^[0-9](?:[.,][0-9]{1,5})?E\+(?:09|1[0-9])$"
+_ROUNDED = r"^[0-9](?:[.,][0-9]{1,5})?[eE]\+?(?:0?9|1[0-9])$"
 _TRIED = 20  # cells of the sample that a format must fit before all of them are looked at
 
 
@@ -88,8 +89,12 @@ def detect_times(
 
 
 def _refuse_rounded(cells: pa.Array, place: str, name: str) -> None:
-    """Times of which Excel has kept six digits, as 1.76757E+12. Raises SourceError."""
-    rounded = pc.match_substring_regex(cells, _ROUNDED)
+    """Times of which Excel has kept six digits, as 1.76757E+12. Raises SourceError.
+
+    Other programs write a small e, or no plus, and all digits that there are: of one time they may
+    be so few, of the times of a table they are not.
+    """
+    rounded = pc.match_substring_regex(cells, _ROUNDED if len(cells) > 1 else _EXCEL)
     if 2 * pc.sum(rounded).as_py() <= len(cells):
         return
     message = (

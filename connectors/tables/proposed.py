@@ -2,16 +2,19 @@
 
 Only a proposal in the reason of a refusal; nothing is read by it unasked. It follows the runs of
 digits and letters of one example, and is proposed only if it reads that example.
+
+Many times are tried together, format by format. A file may have another text in every cell, and so
+another format for each: those behind the first few are not proposed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
 from padit.connectors.tables.time_formats import month_of, parse_format
 
-__all__ = ["proposed_formats"]
+__all__ = ["proposals", "proposed_formats"]
 
 _TOKEN = re.compile(r"[0-9]+|[^\W\d_]+|[\W_]")
 _OFFSET = re.compile(r"(?<=[0-9])(?: ?(?:GMT|UTC))? ?[-+][0-9]{2}:?[0-9]{2}(?![0-9])")
@@ -27,6 +30,8 @@ _NAMED: _Fields = {  # beside the name of a month
 }
 _CLOCK = ("%H", "%M", "%S", "%f")
 _MOST = 64  # characters of a time
+_LONGEST = 200  # of one with an offset, behind which its zone may be named
+_MOST_FORMATS = 20
 
 
 def proposed_formats(cell: str) -> list[str]:
@@ -35,9 +40,28 @@ def proposed_formats(cell: str) -> list[str]:
     >>> proposed_formats("5. Januar 2026 08:00 Uhr"), proposed_formats("05-JAN-26 08.00.00.5 AM")
     (['%d. %b %Y %H:%M Uhr'], ['%d-%b-%y %I.%M.%S.%f %p'])
     """
-    text = cell.strip()
+    return proposals([cell])[cell]
+
+
+def proposals(cells: Iterable[str]) -> dict[str, list[str]]:
+    """The same for each of many different times."""
+    wanted = {cell: _candidates(cell.strip()) for cell in cells}
+    trying: dict[str, list[str]] = {}
+    for cell, formats in wanted.items():
+        for one in formats:
+            if one in trying or len(trying) < _MOST_FORMATS:
+                trying.setdefault(one, []).append(cell)
+    found: dict[str, list[str]] = {cell: [] for cell in wanted}
+    for one, tried in trying.items():
+        for cell in _read_by(one, tried):
+            found[cell].append(one)
+    return {cell: [one for one in wanted[cell] if one in found[cell]] for cell in wanted}
+
+
+def _candidates(text: str) -> list[str]:
+    """The formats that may read a time: by the lengths of its numbers."""
     offset = _OFFSET.search(text)
-    if len(text) > _MOST and not offset:
+    if len(text) > (_LONGEST if offset else _MOST):
         return []
     begin, rest = (text[: offset.start()], text[offset.end() :]) if offset else (text, "")
     tokens = _TOKEN.findall(begin)
@@ -50,7 +74,7 @@ def proposed_formats(cell: str) -> list[str]:
     formats = [found]
     if re.match(r"%d[^.]%m", found):
         formats.append(f"%m{found[2]}%d{found[5:]}")
-    return [one for one in formats if _reads(one, text)]
+    return formats
 
 
 def _fields(numbers: Sequence[str], named: bool) -> tuple[str, ...]:
@@ -89,8 +113,10 @@ def _written(tokens: Sequence[str], fields: Sequence[str]) -> str:
     return "".join(parts)
 
 
-def _reads(found: str, text: str) -> bool:
+def _read_by(found: str, cells: Sequence[str]) -> list[str]:
+    """Which of some times a format reads."""
     try:
-        return not parse_format(pa.array([text]), found).bad[0]
+        bad = parse_format(pa.array(cells, pa.string()), found).bad
     except ValueError:
-        return False
+        return []
+    return [cell for cell, wrong in zip(cells, bad.tolist(), strict=True) if not wrong]

@@ -6,7 +6,7 @@ moment. Nothing is parsed cell by cell.
 
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -105,7 +105,7 @@ def comes_again(text: str) -> str:
     return "year" if {"m", "b", "d", "j"} & fields else "day"
 
 
-@cache
+@lru_cache(maxsize=1024)  # a file may propose one after another
 def pattern_of(text: str) -> tuple[str, frozenset[str]]:
     """The pattern of a format, and its fields. Seconds may have a fraction.
 

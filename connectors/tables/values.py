@@ -157,22 +157,26 @@ def _numbers(digits: pa.Array, form: NumberForm) -> tuple[pa.Array, Mask]:
 
 
 def _pattern(form: NumberForm) -> str:
-    """Numbers of a form; a grouped one whose other mark leaves no doubt needs no statement."""
+    """Numbers of a form; a grouped one whose other mark leaves no doubt needs no statement.
+
+    No group is a single 0: `0.125` has a decimal point, whatever is said of points.
+    """
     decimal = rf"\{form.decimal}"
     fraction = rf"(?:{decimal}[0-9]*)?"
     exponent = "(?:[eE][-+]?[0-9]+)?"
+    first = "(?:[1-9]|[0-9]{2,3})"
     whole = [rf"[0-9]+{fraction}{exponent}", rf"{decimal}[0-9]+{exponent}"]
     for mark in (",", ".", " ", "'"):
         if mark == form.decimal:
             continue
         sign = rf"\{mark}" if mark != " " else " "
         if mark == form.thousands:
-            whole.append(rf"[0-9]{{1,3}}(?:{sign}[0-9]{{3}})+{fraction}")
+            whole.append(rf"{first}(?:{sign}[0-9]{{3}})+{fraction}")
         elif not form.thousands and mark in ",.":
-            whole.append(rf"[0-9]{{1,3}}(?:{sign}[0-9]{{3}})+{decimal}[0-9]+")
-            whole.append(rf"[0-9]{{1,3}}(?:{sign}[0-9]{{3}}){{2,}}")
+            whole.append(rf"{first}(?:{sign}[0-9]{{3}})+{decimal}[0-9]+")
+            whole.append(rf"{first}(?:{sign}[0-9]{{3}}){{2,}}")
         elif not form.thousands:
-            whole.append(rf"[0-9]{{1,3}}(?:{sign}[0-9]{{3}})+{fraction}")
+            whole.append(rf"{first}(?:{sign}[0-9]{{3}})+{fraction}")
     return rf"^[-+]?(?:{'|'.join(whole)})$"
 
 

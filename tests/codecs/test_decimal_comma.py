@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from padit.analysis.losses.remedies import _FORMAT
+from padit.analysis.losses.remedies import _FORMAT, remedy_of
 from padit.codecs.mapping import Mapping
 from padit.codecs.mapping_model import format_of
 from padit.codecs.mapping_values import has_comma, number_from
 from padit.codecs.records import Decoded, decode
 from padit.codecs.suggested import suggested
+from padit.domain.losses import Loss
 
 T = 1_767_571_200
 BELOW = {"source": "id", "values": ".", "time": "t"}
@@ -33,16 +34,45 @@ def test_a_stated_comma_is_the_decimal_mark(text: str, value: float) -> None:
         assert (found.rows.value.tolist(), found.rejects) == ([value], [])
 
 
-@pytest.mark.parametrize("text", ["20.5", "1.20,5", "1,2,3", "3,2 bar", "12.3456", ","])
+@pytest.mark.parametrize(
+    "text",
+    ["20.5", "1.20,5", "1,2,3", "3,2 bar", "12.3456", ",", "0.125", "-0.125", "0.125.000",
+     "012.345", "1.234e5", "1.234,5e3"],
+)  # fmt: skip
 def test_with_a_stated_comma_other_text_is_lost_and_named(text: str) -> None:
     (reject,) = mapped(NAMED | {"decimal": "comma"}, temp=text).rejects
     assert f"value {text!r} is no number" in reject.reason
 
 
-@pytest.mark.parametrize("text", ["3,2", "1.200,5", "1,234"])
+@pytest.mark.parametrize("text", ["0.125", "1.234e5"])
+def test_a_number_with_a_decimal_point_where_a_comma_is_stated_is_named(text: str) -> None:
+    (reject,) = mapped(NAMED | {"decimal": "comma"}, temp=text).rejects
+    assert "or with a point" in reject.reason
+
+
+@pytest.mark.parametrize("text", ["3,2", "1.200,5", "0,234", "1234,567", "1,2345", ",123"])
 def test_unstated_it_is_a_dead_letter_that_names_the_option(text: str) -> None:
     (reject,) = mapped(NAMED, temp=text).rejects
     assert reject.reason == (f"'temp': value {text!r} is no number; add decimal: comma to format")
+
+
+@pytest.mark.parametrize("text", ["1,234", "12,345", "-123,456"])
+def test_english_thousands_are_not_told_to_be_decimals(text: str) -> None:
+    doubt = "if the comma is a decimal mark"
+    (reject,) = mapped(NAMED, temp=text).rejects
+    assert reject.reason.endswith(f"; {doubt}, add decimal: comma to format")
+    (left,) = mapped(BELOW | {"text_numbers": True}, temp=text, n=1).unwatched
+    assert left.remedy == f"{doubt}, add decimal: comma to format"
+    sample = {"timestamp": T, "source_id": "s", "metric_name": "m", "value": text}
+    (reject,) = decode([json.dumps(sample).encode()], 1 << 20).rejects
+    assert f"; {doubt}, set `format: " in reject.reason
+    assert remedy_of(Loss("value", 1, reject.reason, "t")).endswith(f", {doubt}")
+    for values in ({"value": text}, {"a": text, "b": text, "c": 1}):
+        proposed = suggested({"id": "s", "t": T, **values})
+        assert proposed
+        assert "decimal" not in proposed
+        beside = {"x": "3,5"} if "a" in values else {"value": "3,5"}
+        assert "decimal: comma" in suggested({"id": "s", "t": T, **values, **beside})
 
 
 def test_below_values_it_is_named_with_both_options() -> None:
@@ -85,6 +115,22 @@ def test_padits_own_json_with_numbers_for_names_names_the_mapping_that_reads_it(
     assert proposed is not None
     found = Mapping(format_of("x", _yaml(proposed[1]))).decode([record], 1 << 20)
     assert [(*one[:3],) for one in found.rows.series] == [("17", "m", "K")]
+
+
+def test_the_mapping_for_numeric_names_loses_neither_labels_nor_absent_values() -> None:
+    sample = {"timestamp": T, "source_id": 17, "metric_name": "m", "metadata": {"site": "a"}}
+    records = [json.dumps(sample | {"value": one}).encode() for one in (2, None)]
+    proposed = _FORMAT.search(decode(records, 1 << 20).rejects[0].reason)
+    assert proposed is not None
+    mapping = Mapping(format_of("x", _yaml(proposed[1])), labels=("site",))
+    found = mapping.decode(records, 1 << 20)
+    assert (found.rejects, found.rows.value.tolist()) == ([], [2.0])
+    assert found.rows.attributes is not None
+    assert found.rows.attributes.table[0].labels == (("site", "a"),)
+    (left, _) = found.unwatched
+    assert (left.what, left.amount) == ("null of value", 1)
+    (reject,) = mapping.decode([json.dumps(sample).encode()], 1 << 20).rejects
+    assert reject.reason.startswith("no value at value")
 
 
 def _yaml(text: str) -> Any:

@@ -57,6 +57,16 @@ MESSAGE = {"tags": {"host": "h"}, "name": "m", "v": 1.5, "t": T, "u": "ms"}
 SAMPLE = ("h", "m", "ms", TIME, 1.5)
 
 
+def test_a_value_that_is_null_is_absent_and_one_that_is_not_there_is_lost() -> None:
+    decoded = mapped(FORM, MESSAGE | {"v": None})
+    assert decoded.rejects == []
+    assert ("null of v", "null: absent is no number", 1) in [
+        (one.what, one.reason, one.amount) for one in decoded.unwatched
+    ]
+    without = {name: one for name, one in MESSAGE.items() if name != "v"}
+    assert reason(FORM, without) == "no value at v; name its place in format: value"
+
+
 def test_paths_lead_to_source_metric_value_time_and_unit() -> None:
     assert read(FORM, MESSAGE) == [SAMPLE]
 
@@ -224,7 +234,6 @@ def test_a_time_is_read_alone_as_it_is_among_others(stamps: list[Any], form: str
         ({"t": "x" * 100}, "has 100 characters, at most 64"),
         ({"v": "x"}, "'m': value 'x' is no number"),
         ({"v": [1]}, "it is an array"),
-        ({"v": None}, "no value at v; name its place in format: value"),
         ({"name": None}, "no metric name at name; see format: metric"),
         ({"tags": {}}, "no source at tags.host; name its place in format: source"),
         ({"name": "n" * 600}, "metric_name has 600 characters, at most 512"),

@@ -19,6 +19,8 @@ def test_texts_are_looked_at_up_to_their_bound(digits: int) -> None:
     [
         (b"running", "; `states` turns words into numbers"), (b"RUN 7", ""), (b"null", ""),
         (b"nan", ""), (b"a-b", ""), (b"22,5", "; `decimal_comma` would read it"),
+        (b"-12,345", "; `decimal_comma` would read it, if the comma is a decimal mark"),
+        (b"0,345", "; `decimal_comma` would read it"),
         ("22.5 °C".encode(), "; `strip_units` would read it"),
         ("22,5 °".encode(), "; `decimal_comma` and `strip_units` would read it"),
         (b"21.5,40.2", ""), (b"1,234.5", ""), (b"21.5\xb0C", ""), (b"1,2,3 kW", ""),

@@ -45,6 +45,17 @@ def test_only_the_elements_that_are_ahead_are_rejected() -> None:
     assert [reject.record for reject in decoded.rejects] == [0, 1, 2]
 
 
+def test_of_several_objects_in_a_record_the_first_that_is_ahead_has_its_number() -> None:
+    alone, ahead = record(), record(timestamp=T + 99)
+    for rest in (alone, record(value="x")):
+        decoded = VALIDATE([ahead + b"\n" + rest, ahead], _times(T, T))
+        several, one = decoded.rejects
+        assert several.elements[0][0] == 0
+        assert "element 0: timestamp lies 99.000 s ahead" in several.reason
+        assert (one.elements, one.reason[:19]) == ((), "timestamp lies 99.0")
+        assert several.lost == 1 + (rest != alone)
+
+
 def test_nothing_readable_needs_no_comparison() -> None:
     assert len(VALIDATE([b"{"], _times(T)).rejects) == 1
 

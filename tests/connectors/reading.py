@@ -24,7 +24,7 @@ class FixedReader:
     def pause(self, partitions: frozenset[int]) -> None:
         pass
 
-    def lag(self) -> Mapping[int, int]:
+    def lag(self, *, lately: bool = False) -> Mapping[int, int]:
         return {}
 
     def added(self, known: int) -> list[PartitionRange]:

@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
+from padit.connectors import kafka_fetch
 from padit.connectors.kafka_reader import KafkaReader
 from padit.connectors.kafka_settings import fetch_settings
 from padit.connectors.source import PartitionRange, ReadBatch
@@ -102,6 +103,23 @@ def test_a_partition_lags_until_its_end_and_its_transactions_are_reached(kafka: 
         live.read_for(0.5)
         assert live.reader.lag() == {0: 0}
         assert live.values() == _numbers(4)
+
+
+def test_what_waits_is_known_lately_however_long_the_job_works(
+    kafka: KafkaPart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_fetch, "_FRESH_SECONDS", 1.0)
+    monkeypatch.setattr(kafka_fetch, "_AT_WORK_SECONDS", 0.2)
+    topic = create(kafka.bootstrap, "slow")
+    with closing(Live(kafka.bootstrap, topic)) as live:
+        live.until(lambda: live.reader.lag() == {0: 0})
+        _write(kafka.bootstrap, topic, range(3))
+        wait_for(lambda: live.reader.lag() == {0: 3}, 10)
+        time.sleep(2.0)  # the answer waits, and so nobody asks where the log ends
+        assert live.reader.lag() == {}
+        assert live.reader.lag(lately=True) == {0: 3}
+        live.until(lambda: live.reader.lag() == {0: 0})
+        assert live.reader.lag(lately=True) == {0: 0}
 
 
 def test_a_paused_partition_waits_and_its_end_is_not_known(kafka: KafkaPart) -> None:

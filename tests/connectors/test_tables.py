@@ -179,6 +179,14 @@ def test_german_french_and_swiss_thousands_with_a_decimal_comma(tmp_path: Path, 
     assert values(path) == {"a": [7554.9, 12.5], "b": [1.25, 1250.0]}
 
 
+@pytest.mark.parametrize(("decimal", "cell"), [("comma", "0.125"), ("point", "-0,125")])
+def test_no_group_of_thousands_is_a_nought(tmp_path: Path, decimal: str, cell: str) -> None:
+    rows = "".join(f"{t}|{cell if i == 9 else 5 + i}\n" for i, t in enumerate(MINUTES))
+    path = write(tmp_path / "a.csv", f"timestamp|a\n{rows}")
+    (letter,) = letters(seen(f"{path}?decimal={decimal}")[0])
+    assert f"'{cell}' is not a finite number" in letter.reason
+
+
 def test_a_comma_that_could_be_either_is_not_guessed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", f"timestamp|a|b\n{MINUTES[0]}|1,234|5\n{MINUTES[1]}|2,345|6\n")
     (column,) = seen(path)[1].unwatched

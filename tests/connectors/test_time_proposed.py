@@ -3,12 +3,18 @@
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from padit.analysis.losses.remedies import remedy_of
-from padit.connectors.tables.proposed import proposed_formats
+from padit.connectors.tables import proposed
+from padit.connectors.tables.proposed import proposals, proposed_formats
+from padit.connectors.tables.time_formats import Parsed, parse_format
 from padit.domain.errors import SourceError
 from padit.domain.losses import Loss
+from tests.codecs.samples import steady
 from tests.connectors.reading import letters
 from tests.connectors.test_tables import seen, times, write
 
@@ -71,6 +77,14 @@ def test_times_whose_digits_excel_has_dropped_are_refused(tmp_path: Path, cell: 
         seen(path)
 
 
+@pytest.mark.parametrize("exponent", ["e+12", "E12", "e12"])
+def test_rounded_times_of_other_spellings_are_refused(tmp_path: Path, exponent: str) -> None:
+    rows = "".join(f"1.7675{i // 6}{exponent}\t1\n" for i in range(30))
+    path = write(tmp_path / "a.tsv", f"timestamp\ta\n{rows}")
+    with pytest.raises(SourceError, match="have lost all but six"):
+        seen(path)
+
+
 def test_seconds_of_a_measurement_are_no_rounded_times(tmp_path: Path) -> None:
     rows = "".join(f"{i}.00000E+00\t1\n" for i in range(5))
     path = write(tmp_path / "a.tsv", f"t\ta\n{rows}")
@@ -81,3 +95,38 @@ def test_seconds_of_a_measurement_are_no_rounded_times(tmp_path: Path) -> None:
 def test_numbers_of_other_programs_with_an_exponent_are_times(tmp_path: Path, cell: str) -> None:
     """Java writes the shortest text that is the number, C and numpy all digits or a small e."""
     assert times(write(tmp_path / "a.tsv", f"timestamp\ta\n{cell}\t1\n")) == [AT.replace(" ", "T")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "proposal"),
+    [
+        ([f"{1 + i % 28}. Januar 2026 {i // 60:02}:{i % 60:02} Uhr" for i in range(900)],
+         [": add time_format=%d. %b %Y %H:%M Uhr"] * 900),
+        ([f"2026-01-05 08h00 x{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(600)],
+         [f": add time_format=%Y-%m-%d %Hh%M xa{chr(97 + i)}" for i in range(20)]),
+    ],
+)  # fmt: skip
+def test_formats_are_tried_for_all_times_of_a_table_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: list[str], proposal: list[str]
+) -> None:
+    path = write(tmp_path / "a.tsv", "timestamp\ta\n" + "".join(f"{one}\t1\n" for one in cells))
+    tried: list[str] = []
+
+    def parsed(column: pa.Array, form: str) -> Parsed:
+        tried.append(form)
+        return parse_format(column, form)
+
+    monkeypatch.setattr(proposed, "parse_format", parsed)
+    reasons = [one.reason for one in letters(seen(path)[0])]
+    assert len(tried) <= 100  # a file is looked at before it is read
+    assert len(reasons) == len(cells)
+    assert all(map(str.endswith, reasons, proposal))
+
+
+@steady
+@given(st.lists(st.sampled_from(
+    ["5. Januar 2026 08:00 Uhr", "31. Februar 2026 08:00 Uhr", "05/01/2026 / 08h00", "x",
+     "25/01/2026 / 08h00", "01/25/2026 / 08h00", "2026-01-05 08h00", "2026-01-05 99h00", ""]
+), unique=True))  # fmt: skip
+def test_what_is_proposed_together_is_what_is_proposed_alone(cells: list[str]) -> None:
+    assert proposals(cells) == {one: proposed_formats(one) for one in cells}

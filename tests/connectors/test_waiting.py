@@ -30,15 +30,32 @@ def test_before_every_partition_has_answered_nothing_is_known_and_nobody_is_sile
 
 
 def test_a_broker_that_never_answers_is_silent() -> None:
-    assert Waiting(0.0).of({}, BOTH, NONE, 10.5) == (None, True)
+    seen = Waiting(0.0)
+    assert seen.of({}, BOTH, NONE, 1.0) == (None, False)
+    assert [seen.of({}, BOTH, NONE, 1.0 + i) for i in range(1, 11)][-1] == (None, True)
 
 
 def test_a_busy_broker_keeps_what_it_said_for_a_while_and_a_silent_one_does_not() -> None:
     seen = Waiting(0.0)
     seen.of({0: 0, 1: 0}, BOTH, NONE, 1.0)
-    assert seen.of({0: 2}, BOTH, NONE, 9.0) == (2, False)
+    assert [seen.of({0: 2}, BOTH, NONE, 1.0 + i) for i in range(1, 10)] == [(2, False)] * 9
     assert seen.of({0: 2}, BOTH, NONE, 11.5) == (None, True)
     assert seen.of({0: 2, 1: 90}, BOTH, NONE, 12.0) == (92, False)
+
+
+def test_time_in_which_the_job_does_not_ask_is_no_silence() -> None:
+    seen = Waiting(0.0)
+    seen.of({0: 9}, {0}, NONE, 1.0)
+    assert [seen.of({}, {0}, NONE, now) for now in (12.0, 23.0, 99.0)] == [(9, False)] * 3
+    assert [seen.of({}, {0}, NONE, 99.0 + i) for i in (1, 3, 5, 7)][-1] == (None, True)
+    assert Waiting(0.0).of({}, {0}, NONE, 60.0) == (None, False)
+
+
+def test_a_dead_broker_beside_a_slow_job_is_silent_after_some_steps() -> None:
+    seen = Waiting(0.0)
+    seen.of({0: 9, 1: 5}, BOTH, NONE, 1.0)
+    told = [seen.of({0: 9}, BOTH, NONE, 1.0 + 10 * i) for i in range(1, 8)]
+    assert told == [(14, False)] * 5 + [(None, True)] * 2
 
 
 def test_partitions_that_are_paused_or_have_ended_are_not_silent() -> None:

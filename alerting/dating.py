@@ -13,11 +13,12 @@ import msgspec
 from padit.alerting.entries import AlertEvent, Command, Entry, Progress, RunBegan
 from padit.domain.audit import RunStarted, decode_record, encode_record
 from padit.domain.errors import WireFormatError
-from padit.domain.timestamps import EARLIEST_US, LATEST_US, format_utc
+from padit.domain.timestamps import EARLIEST_US, LATEST_US, MICROS, format_utc, parse_timestamp
 
 __all__ = ["Dating", "Moment"]
 
 _LOG = logging.getLogger(__name__)
+_APART = 60 * MICROS  # clocks of people and of a broker, and the resolution of its records
 
 
 class Moment(NamedTuple):
@@ -85,13 +86,21 @@ class Dating:
     def behind(self, entry: Entry, at: Moment, now: int) -> bool:
         """Whether a command says the time at which it was written, and event time is far behind.
 
-        It is about what people see, so it does not wait for days. One of a later time is planned.
+        It is about what people see, so it does not wait for days. One of a later time is planned,
+        but not by less than a minute: clocks differ, and a record's time may have no microseconds.
         """
-        return isinstance(entry, Command) and now + self._most < entry.time <= at.written
+        return isinstance(entry, Command) and now + self._most < entry.time <= at.written + _APART
 
     def of_now(self, data: bytes, now: int) -> bytes:
-        """The bytes of such a command, with the time that it is for the job."""
-        return msgspec.json.encode(_decoded(data) | {"time": format_utc(now)})
+        """The bytes of such a command, with the time that it is for the job.
+
+        What it says to last an hour lasts an hour: its end moves with its time.
+        """
+        found = _decoded(data)
+        if found.get("until"):
+            lasts = parse_timestamp(found["until"]) - parse_timestamp(found["time"])
+            found["until"] = format_utc(now + max(0, lasts))
+        return msgspec.json.encode(found | {"time": format_utc(now)})
 
     def dated_back(self, data: bytes, entry: AlertEvent | RunBegan, at: Moment, now: int) -> bytes:
         """The bytes of an alert, or of the beginning of a run, with the time that it is.

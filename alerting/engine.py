@@ -174,6 +174,8 @@ class Engine:
         state.transitions += 1
         before = state.series.get(fingerprint_of(event.source_id, event.metric_name))
         known = state.alerts.get(event.alert)
+        at = known or state.alerts.get(before or "")
+        was = None if at is None else state.incidents[at[0]].members[at[1]].event
         incident = place(self.policy, state, event)
         traits = self._on_routes(step, event, incident)
         replaces = event.kind != "resolved" and before is not None and before not in state.alerts
@@ -183,6 +185,8 @@ class Engine:
             self._after_end(step, incident, event, incident.members[known[1]].event)
         elif event.kind != "resolved" and traits.effect and traits.causes:
             people.free_effects(step, event.time)  # it may close a circle: one of it goes free
+        elif at is not None and was is not None:
+            self._after_change(step, was, state.incidents[at[0]].members[at[1]].event, event.time)
 
     def _on_routes(self, step: Step, event: AlertEvent, incident: Incident | None) -> Traits:
         """Decide on each route what becomes of a transition, and do it."""
@@ -210,6 +214,18 @@ class Engine:
         keys = self.policy.traits_of(was).cause_keys
         if keys:
             people.free_effects(step, event.time, keys)
+
+    def _after_change(self, step: Step, was: AlertEvent, now: AlertEvent, time: int) -> None:
+        """What an alert inhibits no more, for it is another cause now than it was, or none.
+
+        Its labels have changed, or one of less severity has replaced what a lost run left open.
+        """
+        if now is was:
+            return
+        keys = self.policy.traits_of(now).cause_keys
+        gone = [one for one in self.policy.traits_of(was).cause_keys if one not in keys]
+        if gone:
+            people.free_effects(step, time, gone)
 
     def _mark_flapping(self, step: Step, incident: Incident, event: AlertEvent) -> None:
         """One message says that an incident comes and goes; a rise in severity passes as ever."""

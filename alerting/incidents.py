@@ -160,9 +160,8 @@ def _drop_alert(policy: Policy, state: State, event: AlertEvent) -> None:
         del state.ended[next(iter(state.ended))]
     state.ended[fingerprint] = [*ended[1 - _MOST_ENDED :], (event.opened, event.alert)]
     state.series.pop(fingerprint)
-    traits = policy.traits_of(event)
-    before_10 = [rule.setting.name for rule in traits.causes]
-    for key in (*traits.cause_keys, *before_10):
+    before_10 = [one.setting.name for one in policy.inhibitions]  # as it was then, not as it is
+    for key in (*policy.traits_of(event).cause_keys, *before_10):
         _unfile(state, key, event.alert)
 
 

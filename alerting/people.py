@@ -123,10 +123,19 @@ def free_effects(step: Step, time: int, keys: Collection[str] | None = None) -> 
 
 
 def _among(state: State, any_effect: bool) -> Iterable[str]:
-    """Inhibited incidents; of all effects, or only those with one that is a cause itself."""
-    if any_effect:
+    """Inhibited incidents; of all effects, or only those with one that is a cause itself.
+
+    Where there are more causes than inhibited incidents it is all of these: `_may_be_free` asks
+    each, and the less there is of one of them, the less is done.
+    """
+    if any_effect or not state.inhibited:
         return state.inhibited
-    causes = (state.alerts[one][0] for filed in state.causes.values() for one in filed)
+    filed = 0
+    for one in state.causes.values():
+        filed += len(one)
+        if filed >= len(state.inhibited):
+            return state.inhibited
+    causes = (state.alerts[one][0] for open_ in state.causes.values() for one in open_)
     return [one for one in dict.fromkeys(causes) if one in state.inhibited]
 
 
@@ -300,7 +309,8 @@ def _end_silence(step: Step, command: Command) -> None:
 def _look_again(step: Step, command: Command, alerts: Alerts) -> bool:
     for incident, _, _ in alerts:
         step.part()
-        if not look_at_held_back(step, incident, command.time):
+        look_at_held_back(step, incident, command.time)
+        if not held_back(incident):  # nothing of it waits for the end of another cause
             step.state.inhibited.pop(incident.id, None)
     return False
 

@@ -69,7 +69,9 @@ def measured(work: Callable[[], object]) -> tuple[float, float]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; print a line for each kind of work, and the ratios; 0 if the aims are met."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bootstrap", help="of a broker; without it one is started")
     parser.add_argument("--topic", help="of its topics")
     parser.add_argument("--records", type=int, default=600_000, help="of a topic that is made")

@@ -136,7 +136,11 @@ def _flink(
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.flame", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.flame",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--series", type=int, default=1_000)
     parser.add_argument("--flink", action="store_true", help="the workers of a local Flink")

@@ -119,7 +119,11 @@ def live_passes(detectors: Sequence[DetectorSetting]) -> tuple[list[float], list
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.group_pass", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.group_pass",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--passes", type=int, default=400)
     parser.add_argument("--series", default="1,30", help="numbers of series, separated by commas")
     parser.add_argument("--live", action="store_true", help="passes where latency counts")

@@ -50,7 +50,9 @@ KINDS: dict[str, Make] = {
 
 def main() -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--nab", type=Path, default=Path("../shared/data/nab/data"))
     options = parser.parse_args()
     print(f"{'series':32} {'reported':>8}  of {GAPS:,} gaps, 300 s windows every 60 s")

@@ -101,7 +101,11 @@ def _told(name: str, seconds: list[float]) -> str:
 
 def main() -> None:
     """Parse the command line, run without and with the option."""
-    parser = argparse.ArgumentParser(prog="benchmarks.peers", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.peers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--sources", type=int, default=100_000)
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--groups", type=int, default=32)

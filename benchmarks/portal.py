@@ -136,7 +136,9 @@ def main() -> int:
 
     Each connection is a principal of its own, as one may ask 100 times a second and no more.
     """
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", choices=tuple(_PARTS), action="append")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--alerts", type=int, default=10_000)

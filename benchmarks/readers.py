@@ -92,7 +92,9 @@ def read(uri: str) -> tuple[int, int, float, float]:
 
 def main() -> None:
     """Write the files, read them, print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="of the number of rows")
     options = parser.parse_args()

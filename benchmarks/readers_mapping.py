@@ -114,7 +114,9 @@ def measure(name: str, records: int, rounds: int) -> tuple[float, float, int]:
 
 def main() -> None:
     """Print a line for each kind of record."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--records", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", default="")

@@ -151,7 +151,9 @@ def _without_residuals(folder: Path) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and print JSON lines."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runner", action="store_true", help="the runner as it is")
     parser.add_argument("--backend", choices=("hashmap", "rocksdb"), default="hashmap")
     parser.add_argument("--seconds", type=float, default=60.0)

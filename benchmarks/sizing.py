@@ -236,7 +236,9 @@ def _in_own_network(argv: Sequence[str]) -> int | None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, and write a JSON list with an object for each run."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--into", type=Path, default=Path("build/sizing.json"))
     parser.add_argument("--only", type=Point.of, nargs="*", metavar="POINT")
     parser.add_argument("--backend", choices=("hashmap", "rocksdb"), default="hashmap")

@@ -318,7 +318,9 @@ def tables(rows: Sequence[Row]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the tables, or what one load needs."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--from", dest="place", type=Path, default=MEASURED)
     parser.add_argument("--series", type=float)
     parser.add_argument("--records", type=float, help="a second")

@@ -181,7 +181,9 @@ def _result(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and write one JSON object."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=float, default=120.0, help="in which incidents begin")
     parser.add_argument("--into", type=Path, default=Path("build/sla.json"))
     args = parser.parse_args(argv)

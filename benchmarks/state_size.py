@@ -287,7 +287,11 @@ def _print(found: dict[str, float]) -> None:
 
 def main() -> None:
     """Print all tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.state_size", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.state_size",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--series", default="1000,100000", help="of the whole job")
     parser.add_argument("--weeks", type=int, default=4, help="that grown series have seen")
     parser.add_argument("--minutes", type=int, default=10, help="of event time, windows full")

@@ -38,7 +38,9 @@ _COLUMN = {name: n for n, name in enumerate(SENSOR_COLUMNS)}
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and print; 0 if the aims are met."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=200_000, help="rows of sensor_log")
     parser.add_argument("--machines", type=int, default=50)
     parser.add_argument("--pairs", type=int, default=3)

@@ -383,7 +383,11 @@ def _print_scale(rows: list[dict[str, Any]]) -> None:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.throughput",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--series", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=6)

@@ -1,8 +1,8 @@
 """Samples whose value is null: there is no number, so there is no sample and nothing to repair.
 
 `{"timestamp": ..., "source_id": ..., "metric_name": ..., "value": null}` says that a value is
-absent, as an empty cell of a table does. It is counted as unwatched and is no dead letter. A record
-without the field `value` is none of ours, and stays one.
+absent, as an empty cell of a table does, and so does the NaN that Python writes. It is counted as
+unwatched and is no dead letter. A record without the field `value` is none of ours, and stays one.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,8 +47,8 @@ def without_absent(
         rejects += rest
     if not count:
         return decoded
-    reason = "the value is null: absent is no number"
-    left = Unwatched("", "samples whose value is null", reason, "", count, "samples")
+    reason = "the value is null or NaN: absent is no number"
+    left = Unwatched("", "samples whose value is null or NaN", reason, "", count, "samples")
     return replace(decoded, rejects=rejects, unwatched=(*decoded.unwatched, left))
 
 

@@ -281,7 +281,11 @@ def serve(pool: WorkerPool, host: str, port: int) -> Any:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="padit.pipelines.worker_pool", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="padit.pipelines.worker_pool",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=50000, help="port to listen on")
     parser.add_argument(

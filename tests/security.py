@@ -141,7 +141,11 @@ def _installed(packages: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print what is wrong; 1 if anything is."""
-    parser = argparse.ArgumentParser(prog="tests.security", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="tests.security",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--audit", action="store_true", help="ask for known vulnerabilities")
     parser.add_argument("--strict", action="store_true", help="fail where that cannot be asked")
     parser.add_argument("--sbom", type=Path, help="write a bill of materials there, and end")

@@ -3,6 +3,9 @@
 Under another configuration the state is computed again from the log, as if that had always been
 there, and no message is sent again. So a receiver that is new was told nothing of what is open, and
 one to which no route leads any more is told no end.
+
+What is dead was not told; what is on its way will have been. Digests stand under no incident, so of
+one that a receiver knows by a digest alone nothing is said.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +36,9 @@ def unheard(
     left: dict[str, list[Incident]] = {}
     for one in islice((one for one in incidents if one.firing), _MOST):
         rows = store.execute(
-            "SELECT receiver, kind FROM delivery WHERE incident = ? ORDER BY number", (one.id,)
+            "SELECT receiver, kind FROM delivery WHERE incident = ? AND state <> 'dead' "
+            "ORDER BY number",
+            (one.id,),
         ).fetchall()
         last = dict(rows)
         knows = {leads_to[name]: told.together for name, told in one.told.items()

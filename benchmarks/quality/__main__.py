@@ -37,7 +37,11 @@ ALARM = 0.7
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.quality", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--data", type=Path, help="folder of timestamp,value CSV files")
     parser.add_argument("--out", type=Path, help="folder for the results")
     parser.add_argument(

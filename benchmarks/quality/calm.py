@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 START = 1_772_409_600 * SECOND
-DAYS = {1.0: 3.0, 60.0: 14.0, 300.0: 28.0}
+DAYS = {1.0: 3.0, 60.0: 14.0, 300.0: 28.0, 900.0: 56.0, 3600.0: 112.0}
 """How long the series of a sampling are, by seconds between samples."""
 SEEDS = (201, 202, 203)
 KIND_OF = {family: kind for kind, some in KINDS.items() for family in some}
@@ -160,7 +160,11 @@ def _line(row: str, name: str, one: dict[str, float]) -> str:
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.quality.calm", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.quality.calm",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--step", type=float, choices=sorted(DAYS), help="this sampling only")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
     options = parser.parse_args()

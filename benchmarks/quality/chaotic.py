@@ -221,7 +221,11 @@ _SYSTEMS: tuple[tuple[str, Callable[[int, np.random.Generator], Array], int], ..
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.quality.chaotic", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.quality.chaotic",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, action="append", help="as often as wanted; 1 and 2")
     options = parser.parse_args()

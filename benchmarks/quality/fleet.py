@@ -96,7 +96,11 @@ def watched(factory: Factory, hours: float = HOURS) -> Watched:
 
 def main() -> None:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(prog="benchmarks.quality.fleet", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.quality.fleet",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seeds", default="1,2,3,4")
     seeds = [int(one) for one in parser.parse_args().seeds.split(",")]
     found: Counter[tuple[str, str]] = Counter()

@@ -273,7 +273,9 @@ def _leaps(members: Sequence[Mapping[str, Any]]) -> bool:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run and print; 0: every fault was told in time, in few messages, and named."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shipped", action="store_true", help="without limits of the plant")
     parser.add_argument("--keep", type=Path, help="folder for its files")

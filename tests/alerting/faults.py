@@ -236,7 +236,9 @@ def _judge(found: Verdict, got: Receiving, incidents: int, place: str) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; 0: nothing was lost or doubled."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--store", choices=("sqlite", "postgresql"), default="postgresql")
     parser.add_argument("--seed", type=int, default=20261128)

@@ -146,6 +146,20 @@ def test_a_new_configuration_says_which_receivers_know_nothing_of_what_is_open_o
         assert list(unheard(store, found.state.incidents.values(), found.leads_to)) == []
 
 
+def test_a_message_that_is_dead_has_told_a_receiver_nothing(tmp_path: Path) -> None:
+    """The receiver counted as told, so nothing said that it will be told the end alone."""
+    with closing(SqliteStore(tmp_path)) as store:
+        core = Alerting(config_of(), store)
+        core.take(_records(0, "opened"))
+        incidents = list(core.state.incidents.values())
+        assert list(unheard(store, incidents, {"all": "ops"})) == []
+        store.execute("UPDATE delivery SET state = 'dead'")
+        (said,) = unheard(store, incidents, {"all": "ops"})
+        assert said.startswith("receiver ops was told nothing of 1 open incident (s0 torque_nm)")
+        (said,) = unheard(store, incidents, {"all": "other"})
+        assert "receiver other was told nothing" in said  # nor is there anything to close at ops
+
+
 def test_alerting_says_so_when_it_starts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data, alerts = tmp_path / "data", tmp_path / "alerts.jsonl"
     alerts.write_bytes(_records(0, "opened")[0].data + b"\n")

@@ -125,6 +125,30 @@ def test_a_command_about_a_job_that_is_days_behind_takes_effect_at_once(
     assert kinds == ["opened", "acknowledged"]
 
 
+@pytest.mark.parametrize("kind", ["silence", "acknowledge"])
+def test_what_a_person_says_to_last_an_hour_lasts_an_hour_for_a_job_that_is_days_behind(
+    kind: str, core: Alerting, store: SqliteStore
+) -> None:
+    """Its end stayed where the person's clock had it: a silence of an hour lasted 73."""
+    core.take([_record("command", _command(kind, 2, until=format_utc(at(62))), 2)])
+    (end,) = (
+        [one.end for one in core.state.silences.values()]
+        if kind == "silence"
+        else [one.expires for one in core.state.incidents.values()]
+    )
+    assert end == at(61 - _DAYS)
+    assert dump(Alerting(config_of(), store).state) == dump(core.state)
+
+
+@pytest.mark.parametrize(("ahead", "waits"), [(0.00001, False), (0.9, False), (1.1, True)])
+def test_a_command_that_is_hardly_ahead_of_its_record_is_of_now(
+    ahead: float, waits: bool, core: Alerting
+) -> None:
+    """Records have milliseconds, and clocks differ: it waited for three days."""
+    core.take([_record("command", _command("acknowledge", 2 + ahead), 2)])
+    assert list(core.state.held) == ["acknowledge"] * waits
+
+
 def test_a_command_of_a_time_to_which_the_job_has_come_does_not_wait_for_its_next_report(
     store: SqliteStore,
 ) -> None:

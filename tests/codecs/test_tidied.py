@@ -72,7 +72,7 @@ def test_nan_of_python_is_absent_and_costs_no_neighbour(record: str) -> None:
     assert found.rows.value.tolist() == [1.0]
     assert not found.rejects
     assert [(one.what, one.amount) for one in found.unwatched] == [
-        ("samples whose value is null", 1)
+        ("samples whose value is null or NaN", 1)
     ]
 
 

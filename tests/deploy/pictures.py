@@ -139,7 +139,11 @@ def _process(log: Path, words: Sequence[str], more: dict[str, str]) -> Iterator[
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw every dashboard; 1 if a query gave nothing."""
-    parser = argparse.ArgumentParser(prog="python -m tests.deploy.pictures", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.deploy.pictures",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seconds", type=float, default=240.0, help="that are drawn")
     parser.add_argument("--into", type=Path, default=ROOT / "docs" / "images")
     args = parser.parse_args(argv)

@@ -15,46 +15,20 @@ from padit.transforms.detectors.usual_season import (
     OF_WEEKS,
     RING,
     WEEK,
-    season_judge,
     season_learn,
     season_restart,
 )
+from tests.detectors.season_states import BOTH, Found, judged, returning, state
 
-BOTH = UP | DOWN
 NOW = 10_000  # a half hour
 Slots = NDArray[np.float32]
-Found = NDArray[np.float64]
-
-
-def _state(**given: float) -> Found:
-    s = np.zeros(season.SEASON)
-    for name, value in given.items():
-        place = getattr(season, name.removeprefix("D_").removeprefix("W_"))
-        s[place + {"D": OF_DAYS, "W": OF_WEEKS}.get(name[: name.find("_")] or "", 0)] = value
-    return s
-
-
-def _returning(**given: float) -> Found:
-    """A season that explains all: five days between 10 and 20, judged since long, never wrong."""
-    usual: dict[str, float] = {
-        "DAYS": 5, "LOW": 10, "HIGH": 20, "STRICT_LOW": 10, "STRICT_HIGH": 20, "SEEN": 1e9,
-        "D_COMPARED": 48, "D_BETWEEN": 2.0, "D_ERROR": 1.0, "D_TOTAL": 2.0,
-    }  # fmt: skip
-    return _state(**(usual | given))
-
-
-def _judged(
-    s: Found, y: float, *, directions: int = BOTH, learn: bool = True, doubt: float = 1.0
-) -> tuple[float, int]:
-    verdict, context = season_judge(s, y, directions, learn, doubt)
-    return float(verdict), int(context)
 
 
 def test_before_the_second_day_nothing_is_known() -> None:
-    assert _judged(_returning(DAYS=0), 15.0) == (0.0, BOTH)
-    assert _judged(_returning(DAYS=1), 15.0) == (0.0, BOTH | HINT)
-    assert _judged(_returning(DAYS=2), 15.0) == (0.0, BOTH | HINT | KNOWN)
-    assert _judged(_returning(DAYS=2), 1e6) == (0.0, BOTH)
+    assert judged(returning(DAYS=0), 15.0) == (0.0, BOTH)
+    assert judged(returning(DAYS=1), 15.0) == (0.0, BOTH | HINT)
+    assert judged(returning(DAYS=2), 15.0) == (0.0, BOTH | HINT | KNOWN)
+    assert judged(returning(DAYS=2), 1e6) == (0.0, BOTH)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +42,7 @@ def test_what_lies_within_a_quarter_of_the_days_before_is_known(
     y: float, noise: float, inside: bool
 ) -> None:
     for days in (2, 5):
-        _, context = _judged(_returning(DAYS=days, NOISE=noise), y, directions=UP)
+        _, context = judged(returning(DAYS=days, NOISE=noise), y, directions=UP)
         assert context == UP | (HINT | KNOWN if inside else 0)
 
 
@@ -86,8 +60,8 @@ def test_what_lies_within_a_quarter_of_the_days_before_is_known(
 def test_what_lies_outside_adds_up_and_falls_while_all_is_usual(
     y: float, given: Mapping[str, float], directions: int, total: float
 ) -> None:
-    s = _returning(**given)
-    verdict, _ = _judged(s, y, directions=directions)
+    s = returning(**given)
+    verdict, _ = judged(s, y, directions=directions)
     assert s[season.SUM] == pytest.approx(total, abs=1e-5)
     limit = max(8.0, 1.6 * given.get("RECORD", 0.0))
     assert verdict == pytest.approx(total / limit, rel=1e-6)
@@ -110,11 +84,11 @@ def test_the_less_a_season_explains_the_farther_outside_a_value_has_to_be(
     given: Mapping[str, float], beyond: float, times: float
 ) -> None:
     for sign, edge in ((1.0, 20.0), (-1.0, 10.0)):
-        inside = _returning(**given)
-        assert _judged(inside, edge + sign * (beyond - 0.01))[0] == 0.0
-        s = _returning(SUM=4.0, **given)
+        inside = returning(**given)
+        assert judged(inside, edge + sign * (beyond - 0.01))[0] == 0.0
+        s = returning(SUM=4.0, **given)
         outside = edge + sign * (beyond + 3.0)  # 1.5 times a fifth of what is known
-        assert _judged(s, outside)[0] == pytest.approx(5.0 / (8.0 * times), rel=1e-6)
+        assert judged(s, outside)[0] == pytest.approx(5.0 / (8.0 * times), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -134,8 +108,8 @@ def test_weeks_count_where_days_return_or_where_they_are_alike_beyond_doubt(
         "W_TOTAL": 4.0,
     }  # fmt: skip
     edge = 20.0 + 4.0 * (1.0 - share) * 2.0
-    assert _judged(_returning(**(weekly | dict(given))), edge - 0.01)[0] == 0.0
-    assert _judged(_returning(**(weekly | dict(given))), edge + 3.0)[0] > 0.0
+    assert judged(returning(**(weekly | dict(given))), edge - 0.01)[0] == 0.0
+    assert judged(returning(**(weekly | dict(given))), edge + 3.0)[0] > 0.0
 
 
 @pytest.mark.parametrize(
@@ -148,65 +122,65 @@ def test_weeks_count_where_days_return_or_where_they_are_alike_beyond_doubt(
 def test_where_a_season_is_often_wrong_it_takes_more(
     given: Mapping[str, float], times: float
 ) -> None:
-    s = _returning(SUM=4.0, **given)
-    assert _judged(s, 23.0)[0] == pytest.approx(5.0 / (8.0 * times), rel=1e-6)
-    doubted = _returning(SUM=4.0, **given)
-    assert _judged(doubted, 23.0, doubt=3.0)[0] == pytest.approx(5 / (24 * times), rel=1e-6)
+    s = returning(SUM=4.0, **given)
+    assert judged(s, 23.0)[0] == pytest.approx(5.0 / (8.0 * times), rel=1e-6)
+    doubted = returning(SUM=4.0, **given)
+    assert judged(doubted, 23.0, doubt=3.0)[0] == pytest.approx(5 / (24 * times), rel=1e-6)
     # inside an alert doubt does not raise the limit
-    inside = _returning(SUM=4.0, **given)
-    assert _judged(inside, 23.0, learn=False, doubt=3.0)[0] == pytest.approx(5 / (8 * times))
+    inside = returning(SUM=4.0, **given)
+    assert judged(inside, 23.0, learn=False, doubt=3.0)[0] == pytest.approx(5 / (8 * times))
 
 
 def test_the_season_speaks_once_it_was_judged_for_two_days() -> None:
-    young = _returning(SEEN=95, SUM=900.0)
-    assert _judged(young, 1e6) == (0.0, BOTH)
+    young = returning(SEEN=95, SUM=900.0)
+    assert judged(young, 1e6) == (0.0, BOTH)
     assert young[[season.SUM, season.PEAK]].tolist() == [0.0, 0.0]  # what it saw before is no news
-    old = _returning(SEEN=96, SUM=900.0)
-    assert _judged(old, 1e6) == pytest.approx((1.5, BOTH))
+    old = returning(SEEN=96, SUM=900.0)
+    assert judged(old, 1e6) == pytest.approx((1.5, BOTH))
 
 
 def test_what_was_usual_once_is_not_known_while_the_season_says_news() -> None:
-    known = _returning(LOW=0.0, HIGH=40.0)
-    assert _judged(known, 23.0)[1] == BOTH | HINT | KNOWN
-    news = _returning(LOW=0.0, HIGH=40.0, SUM=7.1)
-    assert _judged(news, 23.0)[1] == BOTH | HINT
-    below = _returning(LOW=0.0, HIGH=40.0, SUM=3.9)
-    assert _judged(below, 23.0)[1] == BOTH | HINT | KNOWN
+    known = returning(LOW=0.0, HIGH=40.0)
+    assert judged(known, 23.0)[1] == BOTH | HINT | KNOWN
+    news = returning(LOW=0.0, HIGH=40.0, SUM=7.1)
+    assert judged(news, 23.0)[1] == BOTH | HINT
+    below = returning(LOW=0.0, HIGH=40.0, SUM=3.9)
+    assert judged(below, 23.0)[1] == BOTH | HINT | KNOWN
 
 
 def test_the_highest_sum_is_kept_and_is_a_record_when_it_is_gone() -> None:
-    rising = _returning(SUM=2.0, PEAK=2.5, RECORD=1.0, RISEN=0.5, HIGHEST=1.0)
-    _judged(rising, 23.0)
+    rising = returning(SUM=2.0, PEAK=2.5, RECORD=1.0, RISEN=0.5, HIGHEST=1.0)
+    judged(rising, 23.0)
     names = [season.SUM, season.PEAK, season.RECORD, season.RISEN, season.HIGHEST]
     assert rising[names] == pytest.approx([3.0, 3.0, 1.0, 1.5, 1.5])
-    gone = _returning(SUM=1.0, PEAK=2.5, RECORD=2.0, RISEN=0.5, HIGHEST=4.0)
-    _judged(gone, 15.0)
+    gone = returning(SUM=1.0, PEAK=2.5, RECORD=2.0, RISEN=0.5, HIGHEST=4.0)
+    judged(gone, 15.0)
     assert gone[names] == pytest.approx([0.0, 0.0, 2.5, 0.0, 4.0])
-    less = _returning(SUM=1.0, PEAK=2.5, RECORD=3.0)
-    _judged(less, 15.0)
+    less = returning(SUM=1.0, PEAK=2.5, RECORD=3.0)
+    judged(less, 15.0)
     assert less[season.RECORD] == 3.0
 
 
 def test_a_record_is_in_units_of_what_widens_the_limit_and_of_news_its_limit_at_most() -> None:
-    doubted = _returning(SUM=8.0, OUT=0.1)
-    _judged(doubted, 23.0, doubt=3.0)
+    doubted = returning(SUM=8.0, OUT=0.1)
+    judged(doubted, 23.0, doubt=3.0)
     assert doubted[season.PEAK] == pytest.approx(9.0 / (4.0 * 3.0))
-    told = _returning(SUM=9.0)
-    _judged(told, 23.0, learn=False)
+    told = returning(SUM=9.0)
+    judged(told, 23.0, learn=False)
     assert told[season.PEAK] == 8.0
     # so the limit grows by less than two thirds, whatever comes
     assert max(8.0, 1.6 * told[season.PEAK]) == pytest.approx(12.8)
 
 
 def test_inside_an_alert_a_sum_falls_with_its_limit() -> None:
-    s = _returning(SUM=7.0, PEAK=2.0, RECORD=1.0)
-    assert _judged(s, 15.0, learn=False)[0] == pytest.approx(3.8 / 8)
+    s = returning(SUM=7.0, PEAK=2.0, RECORD=1.0)
+    assert judged(s, 15.0, learn=False)[0] == pytest.approx(3.8 / 8)
     assert s[[season.SUM, season.PEAK, season.RECORD]] == pytest.approx([3.8, 3.8, 1.0])
-    wide = _returning(SUM=20.0, RECORD=10.0)
-    _judged(wide, 15.0, learn=False)
+    wide = returning(SUM=20.0, RECORD=10.0)
+    judged(wide, 15.0, learn=False)
     assert wide[season.SUM] == pytest.approx(20 - 16 / 2.5, rel=1e-6)
-    up = _returning(SUM=1.0)
-    _judged(up, 23.0, learn=False)
+    up = returning(SUM=1.0)
+    judged(up, 23.0, learn=False)
     assert up[season.SUM] == pytest.approx(2.0)
 
 
@@ -234,35 +208,35 @@ D1, D2, D3, D4, D5 = (1.0, 21.0), (3.0, 25.0), (2.0, 24.0), (9.0, 22.0), (5.0, 2
 
 
 def test_two_days_agree_on_what_is_known_and_five_on_what_is_news() -> None:
-    none = _learn(_state(), _slots())
+    none = _learn(state(), _slots())
     assert none[season.DAYS] == 0
-    one = _learn(_state(), _slots(d1=D1))
+    one = _learn(state(), _slots(d1=D1))
     assert one[ENVELOPE].tolist() == [1, 1.0, 21.0, 1.0, 21.0]
-    two = _learn(_state(), _slots(d1=D1, d2=D2))
+    two = _learn(state(), _slots(d1=D1, d2=D2))
     assert two[ENVELOPE].tolist() == [2, 3.0, 21.0, 1.0, 25.0]
-    four = _learn(_state(), _slots(d1=D1, d2=D2, d3=D3, d7=D4))
+    four = _learn(state(), _slots(d1=D1, d2=D2, d3=D3, d7=D4))
     assert four[ENVELOPE].tolist() == [4, 2.0, 24.0, 1.0, 25.0]
-    five = _learn(_state(), _slots(d1=D1, d2=D2, d3=D3, d4=D4, d7=D5))
+    five = _learn(state(), _slots(d1=D1, d2=D2, d3=D3, d4=D4, d7=D5))
     assert five[ENVELOPE].tolist() == [5, 2.0, 24.0, 2.0, 24.0]
-    assert _learn(_state(), _slots(d8=D1))[season.DAYS] == 0
+    assert _learn(state(), _slots(d8=D1))[season.DAYS] == 0
 
 
 def test_a_day_is_what_lies_within_an_hour_of_the_same_time() -> None:
     for near, days in ((45, 0), (46, 1), (47, 1), (49, 1), (50, 1), (51, 0)):
-        s = _learn(_state(), _slots(**{f"h{near}": (4.0, 6.0)}))
+        s = _learn(state(), _slots(**{f"h{near}": (4.0, 6.0)}))
         assert s[season.DAYS] == days
-    around = _learn(_state(), _slots(h46=(4.0, 6.0), h48=(4.5, 9.0), h50=(3.0, 5.0)))
+    around = _learn(state(), _slots(h46=(4.0, 6.0), h48=(4.5, 9.0), h50=(3.0, 5.0)))
     assert around[ENVELOPE].tolist() == [1, 3.0, 9.0, 3.0, 9.0]
 
 
 def test_weeks_decide_once_there_are_two() -> None:
-    one = _learn(_state(), _slots(w1=D1))
+    one = _learn(state(), _slots(w1=D1))
     assert one[[*ENVELOPE, season.WEEKLY]].tolist() == [1, 1.0, 21.0, 1.0, 21.0, 0.0]
-    two = _learn(_state(), _slots(w1=D1, w2=D2))
+    two = _learn(state(), _slots(w1=D1, w2=D2))
     assert two[[*ENVELOPE, season.WEEKLY]].tolist() == [1, 1.0, 21.0, 1.0, 25.0, 1.0]
-    three = _learn(_state(), _slots(w1=D1, w2=D2, w3=D3))
+    three = _learn(state(), _slots(w1=D1, w2=D2, w3=D3))
     assert three[ENVELOPE].tolist() == [1, 1.0, 24.0, 2.0, 24.0]
-    days = _learn(_state(), _slots(d1=(5.0, 10.0), d2=(5.0, 10.0), w2=(2.0, 30.0), w3=(3.0, 31.0)))
+    days = _learn(state(), _slots(d1=(5.0, 10.0), d2=(5.0, 10.0), w2=(2.0, 30.0), w3=(3.0, 31.0)))
     assert days[ENVELOPE].tolist() == [2, 3.0, 30.0, 2.0, 31.0]
 
 
@@ -270,24 +244,24 @@ def test_records_of_few_samples_begin_again_with_the_weeks() -> None:
     given = {"OUT": 0.5, "RECORD": 7.0, "SEEN": 200.0, "COUNTED": 9.0}
     names = [season.OUT, season.RECORD, season.SEEN, season.COUNTED]
     weeks = _slots(w1=D1, w2=D2)
-    assert _learn(_state(**given), weeks.copy(), few=True)[names].tolist() == [0, 0, 96, 0]
-    assert _learn(_state(**given | {"SEEN": 50}), weeks.copy(), few=True)[season.SEEN] == 50
+    assert _learn(state(**given), weeks.copy(), few=True)[names].tolist() == [0, 0, 96, 0]
+    assert _learn(state(**given | {"SEEN": 50}), weeks.copy(), few=True)[season.SEEN] == 50
     for few, weekly in ((False, 0), (True, 1)):
-        kept = _learn(_state(WEEKLY=weekly, **given), weeks.copy(), few=few)
+        kept = _learn(state(WEEKLY=weekly, **given), weeks.copy(), few=few)
         assert kept[names].tolist() == [0.5, 7.0, 200.0, 9.0]
-    assert _learn(_state(**given), _slots(w1=D1), few=True)[season.RECORD] == 7.0
+    assert _learn(state(**given), _slots(w1=D1), few=True)[season.RECORD] == 7.0
 
 
 VARIANCE = np.array([season.MIDDLE, season.BETWEEN, season.ERROR, season.TOTAL, season.COMPARED])
 
 
 def test_days_are_compared_by_the_middle_of_the_same_half_hour() -> None:
-    first = _learn(_state(), _slots(d1=(8.0, 12.0), d2=(14.0, 14.0)))
+    first = _learn(state(), _slots(d1=(8.0, 12.0), d2=(14.0, 14.0)))
     assert first[OF_DAYS + VARIANCE].tolist() == [12.0, -4.0, 4.0, 4.0, 1.0]
     assert not first[OF_WEEKS + VARIANCE].any()
-    alone = _learn(_state(), _slots(d1=(8.0, 12.0), h95=(14.0, 14.0)))
+    alone = _learn(state(), _slots(d1=(8.0, 12.0), h95=(14.0, 14.0)))
     assert not alone[OF_DAYS + VARIANCE].any()
-    weeks = _learn(_state(), _slots(w1=(8.0, 12.0), w2=(14.0, 14.0), w3=(9.0, 9.0)))
+    weeks = _learn(state(), _slots(w1=(8.0, 12.0), w2=(14.0, 14.0), w3=(9.0, 9.0)))
     mean, squares = 11.0, 14.0
     assert weeks[OF_WEEKS + VARIANCE] == pytest.approx(
         [mean, -squares / 6, squares / 6, squares / 3, 1.0]
@@ -301,9 +275,9 @@ def test_the_comparison_is_a_mean_over_a_period() -> None:
         ("w", WEEK, 900.0, 1 / 336),
     ):  # fmt: skip
         at = OF_DAYS if period == DAY else OF_WEEKS
-        state = {f"{kind.upper()}_{name}": value for name, value in given.items()}
-        state[f"{kind.upper()}_COMPARED"] = seen
-        s = _learn(_state(**state), _slots(**{f"{kind}1": (8.0, 12.0), f"{kind}2": (14.0, 14.0)}))
+        before = {f"{kind.upper()}_{name}": value for name, value in given.items()}
+        before[f"{kind.upper()}_COMPARED"] = seen
+        s = _learn(state(**before), _slots(**{f"{kind}1": (8.0, 12.0), f"{kind}2": (14.0, 14.0)}))
         mean = 2.0  # of 0 and 4 above the middle
         between = (1 - weight) * mean * mean
         assert s[at + VARIANCE] == pytest.approx([
@@ -321,14 +295,14 @@ def test_what_is_compared_is_held_at_two_deviations(
 ) -> None:
     held = min(middle, 20.0) if total == 100.0 else middle
     for sign in (1.0, -1.0):
-        s = _state(D_TOTAL=total, D_COMPARED=seen)
+        s = state(D_TOTAL=total, D_COMPARED=seen)
         _learn(s, _slots(d1=(sign * 50.0, sign * 50.0), d2=(sign * 50.0, sign * 50.0)))
         weight = 1 / min(seen + 1, 48)
         assert s[OF_DAYS + season.MIDDLE] == pytest.approx(sign * weight * held)
 
 
 def test_a_half_hour_keeps_its_least_and_greatest_value() -> None:
-    s, slots = _state(), _slots()
+    s, slots = state(), _slots()
     for y in (5.0, 9.0, 3.0, 4.0):
         _learn(s, slots, y)
     at = 2 * (NOW % RING)
@@ -338,7 +312,7 @@ def test_a_half_hour_keeps_its_least_and_greatest_value() -> None:
 
 def test_half_hours_that_were_left_out_are_forgotten() -> None:
     for gap in (1, 3, RING - 1, RING, 5 * RING):
-        s, slots = _state(NOW=NOW), np.full(2 * RING, 7.0, np.float32)
+        s, slots = state(NOW=NOW), np.full(2 * RING, 7.0, np.float32)
         _learn(s, slots, 1.0, NOW + gap)
         kept = np.isnan(slots).reshape(-1, 2).all(axis=1)
         assert kept.sum() == min(gap, RING) - 1
@@ -364,7 +338,7 @@ def test_noise_is_half_of_the_spread_or_of_the_step_from_what_was_before(
     noise: float,
     after: float,
 ) -> None:
-    s, slots = _state(NOW=NOW, NOISE=noise), _slots(h0=half)
+    s, slots = state(NOW=NOW, NOISE=noise), _slots(h0=half)
     for back, seen in others.items():
         _put(slots, NOW - back, *seen)
     _learn(s, slots, 1.0, NOW + 1)
@@ -372,9 +346,9 @@ def test_noise_is_half_of_the_spread_or_of_the_step_from_what_was_before(
 
 
 def test_a_first_half_hour_says_nothing_of_noise() -> None:
-    s = _learn(_state(NOISE=3.0), _slots(h0=(1.0, 9.0)))
+    s = _learn(state(NOISE=3.0), _slots(h0=(1.0, 9.0)))
     assert s[season.NOISE] == 3.0
-    empty = _learn(_state(NOW=NOW, NOISE=3.0), _slots(), 1.0, NOW + 1)
+    empty = _learn(state(NOW=NOW, NOISE=3.0), _slots(), 1.0, NOW + 1)
     assert empty[season.NOISE] == 3.0
 
 
@@ -385,7 +359,7 @@ def test_a_half_hour_is_wrong_by_what_it_saw_itself(
     days: int, highest: float, outs: float | None
 ) -> None:
     given = {"SUM": 900.0, "HIGHEST": highest, "RISEN": 1.0, "RECORD": 7.0, "SEEN": 5.0, "OUT": 0.3}
-    s = _state(NOW=NOW, DAYS=days, **given)
+    s = state(NOW=NOW, DAYS=days, **given)
     _learn(s, _slots(), 1.0, NOW + 1)
     names = [season.SEEN, season.HALVES, season.OUTS, season.HIGHEST, season.RISEN, season.RECORD]
     if outs is None:
@@ -405,14 +379,14 @@ def test_a_half_hour_is_wrong_by_what_it_saw_itself(
 def test_how_often_the_season_was_wrong_is_counted_by_days(
     days: int, out: float, after: float
 ) -> None:
-    s = _state(NOW=NOW, DAYS=3, HALVES=47, OUTS=11, HIGHEST=9.0, OUT=out, COUNTED=days)
+    s = state(NOW=NOW, DAYS=3, HALVES=47, OUTS=11, HIGHEST=9.0, OUT=out, COUNTED=days)
     _learn(s, _slots(), 1.0, NOW + 1)
     names = [season.OUT, season.HALVES, season.OUTS, season.COUNTED]
     assert s[names] == pytest.approx([after, 0, 0, min(days + 1, 28)])
 
 
 def test_a_season_that_begins_again_knows_no_day_but_how_often_it_was_wrong() -> None:
-    s, slots = _returning(OUT=0.2, COUNTED=9, RECORD=3.0, PEAK=8.0), _slots(d1=D1)
+    s, slots = returning(OUT=0.2, COUNTED=9, RECORD=3.0, PEAK=8.0), _slots(d1=D1)
     season_restart(s, slots)
     names = [season.OUT, season.COUNTED, season.RECORD]
     assert s[names].tolist() == [0.2, 9.0, 8.0]

@@ -23,7 +23,11 @@ _COLUMNS = ("fault", "rounds", "failed", "lost", "changed", "doubled", "residue"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; 0: every round gave the undisturbed run's results."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--rounds", type=int, default=1, help="each has every kind of fault once")
     parser.add_argument("--seed", type=int, help="of order and moments; default: drawn, printed")
     parser.add_argument("--records", type=int, default=1_000_000, help="length of the topic")

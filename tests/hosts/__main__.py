@@ -32,7 +32,11 @@ def _say(text: str) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print what happened and write it as JSON; 1 unless nothing was lost, changed or doubled."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="python -m tests.hosts", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.hosts",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--into", type=Path, default=Path("build/hosts.json"))
     parser.add_argument("--keep", type=Path, help="directory for logs; else they are deleted")

@@ -121,7 +121,11 @@ def compare(directory: Path) -> dict[str, dict[str, int]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Print and write what each showed; AssertionError with both unless they agree."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="python -m tests.hosts.scraped", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.hosts.scraped",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--into", type=Path, default=Path("build/scraped.json"))
     args = parser.parse_args(argv)
     if _INSIDE not in os.environ:

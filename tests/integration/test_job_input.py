@@ -58,7 +58,6 @@ def _bad() -> dict[str, tuple[Record, str]]:
         "another kind of JSON": (record(b'"five"'), "Expected `object`"),
         "a missing field": (record(without_name.encode()), "missing required field `metric_name`"),
         "a field of a wrong type": (with_field(value="five"), "'five'"),
-        "NaN": (with_field(value=float("nan")), "malformed|invalid"),
         "infinity": (record(json.dumps(fields).replace("5.0", "1e999").encode()), "range"),
         "far in the future": (with_field(timestamp=START + 7200), "7200.000 s ahead"),
         "centuries in the future": (with_field(timestamp=START * 10), "outside the years"),
@@ -76,6 +75,11 @@ def _bad() -> dict[str, tuple[Record, str]]:
 
 
 BAD = _bad()
+# What Python writes for a number that is absent: no letter, as null is none.
+ABSENT = Record(
+    b'{"timestamp": %d, "source_id": "cell-7", "metric_name": "rtt_ms", "value": NaN}' % START,
+    START,
+)
 # The array's good element and the seed case; three of the latter come twice.
 GOOD, REPEATED = 15 + 1, 2
 
@@ -97,7 +101,7 @@ def mixed(kafka: KafkaPart, tmp_path_factory: pytest.TempPathFactory) -> Mixed:
     good = seed_case(START)
     half = len(bad) // 2
     repeated = [*good[:REPEATED], *good[:REPEATED]]
-    produce(kafka.bootstrap, topic, [*bad[:half], *repeated, *bad[half:], *good[REPEATED:]])
+    produce(kafka.bootstrap, topic, [*bad[:half], *repeated, ABSENT, *bad[half:], *good[REPEATED:]])
     alerts = tmp_path_factory.mktemp("mixed") / "alerts.jsonl"
     places = ["--input", kafka.uri(topic), "--output", alerts, "--dlq", kafka.uri(dlq)]
     run = padit("replay", *places)
@@ -131,6 +135,10 @@ def test_a_time_in_the_future_makes_no_other_record_late(mixed: Mixed) -> None:
 
 def test_every_bad_record_is_counted_as_a_dead_letter(mixed: Mixed) -> None:
     assert mixed.summary["dead_lettered"] == len(BAD) == len(mixed.letters)
+
+
+def test_a_value_that_is_absent_is_counted_as_unwatched(mixed: Mixed) -> None:
+    assert mixed.summary["unwatched"] == 1
 
 
 def test_nothing_is_unaccounted_for_among_bad_records(mixed: Mixed) -> None:

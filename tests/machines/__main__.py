@@ -13,7 +13,11 @@ from tests.machines.environments import PLAIN, digests_with, environments
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Compute everything everywhere; 1 if a case gives other bytes."""
-    parser = argparse.ArgumentParser(prog="python -m tests.machines", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.machines",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--no_arm64", action="store_true", help="this kind of processor only")
     parser.add_argument("--cases", nargs="*", default=[], help="names, or how they begin (ARM64)")
     args = parser.parse_args(argv)

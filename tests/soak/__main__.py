@@ -158,7 +158,9 @@ class Soak:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run; 0: every record is accounted for and no message was lost."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--rate", type=int, default=10_000, help="records a second")
     parser.add_argument("--sources", type=int, default=1000)

@@ -183,7 +183,9 @@ def _note_incidents(path: Path, workload: Workload, known: int) -> int:
 
 def main() -> None:
     """Send until told to stop."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bootstrap", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--rate", type=int, default=10_000)

@@ -58,7 +58,9 @@ def _with_own_mounts() -> None:
 
 def main() -> int:
     """Run; 0: nothing was lost, doubled or changed."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--faults", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--output", type=Path, default=Path("build/faults-stores.json"))

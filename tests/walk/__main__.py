@@ -40,7 +40,9 @@ Windows of 60 s every 5 s, 2 s of allowed disorder, 80 records a second of 40 so
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Walk; 0: every check held."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--into", type=Path, default=Path("build/checklist.md"))
     args = parser.parse_args(argv)
     page = Transcript(lambda line: print(line, file=sys.stderr, flush=True))

@@ -163,18 +163,16 @@ class Reading:
             paths = ", ".join(self._form.value)
             if self._plan.value and self._plan.value(element, around) is None:
                 self.left.add(f"null of {paths}", "null: absent is no number", "", "fields", 0)
-                return
-            self.columns.lose(record, f"no value at {paths}; name its place in format: value")
+            else:
+                self.columns.lose(record, f"no value at {paths}; name its place in format: value")
 
     def _chosen(self, element: Any, around: Sequence[Any]) -> bool:
         """Whether the filter lets an element through; others are counted."""
         for path, get, allowed in self._plan.where:
             found = get(element, around)
             if not any(_equal(found, one) for one in allowed):
-                self.left.add(
-                    f"filtered by {path}", f"{path} is {shorten(found)}", "format: where",
-                    "elements", 0,
-                )  # fmt: skip
+                what, shown = f"filtered by {path}", f"{path} is {shorten(found)}"
+                self.left.add(what, shown, "format: where", "elements", 0)
                 return False
         return True
 

@@ -69,6 +69,12 @@ class Plan:
     with_value: Watch
     with_values: Watch
 
+    def is_null(self, element: Any, around: Sequence[Any]) -> bool:
+        """Whether all that an element may hold is one value, and that is null."""
+        if self.value is None or self.named or self.below is not None:
+            return False
+        return self.value(element, around) is None
+
 
 def plan_of(form: Format, labels: Sequence[str] = ()) -> Plan:
     """Compile a mapping.

@@ -128,7 +128,7 @@ class Reading:
             columns.stamp.append(plan.time(element, around) if plan.time else received)
             columns.count.append(count)
             columns.record.append(record)
-        elif len(columns.lost) == lost:
+        elif len(columns.lost) == lost and not plan.is_null(element, around):
             what = "message without a number"  # elements may share what is long to show
             shown = "" if self.left.knows(what, "messages") else shorten(element)
             self.left.add(what, f"{shown} holds no number", "format: values", "messages", 0)
@@ -161,7 +161,7 @@ class Reading:
             self._below(record, element, around, context)
         else:
             paths = ", ".join(self._form.value)
-            if self._plan.value and self._plan.value(element, around) is None:
+            if self._plan.is_null(element, around):
                 self.left.add(f"null of {paths}", "null: absent is no number", "", "fields", 0)
             else:
                 self.columns.lose(record, f"no value at {paths}; name its place in format: value")

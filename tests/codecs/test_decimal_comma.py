@@ -127,7 +127,7 @@ def test_the_mapping_for_numeric_names_loses_neither_labels_nor_absent_values() 
     assert (found.rejects, found.rows.value.tolist()) == ([], [2.0])
     assert found.rows.attributes is not None
     assert found.rows.attributes.table[0].labels == (("site", "a"),)
-    (left, _) = found.unwatched
+    (left,) = found.unwatched
     assert (left.what, left.amount) == ("null of value", 1)
     (reject,) = mapping.decode([json.dumps(sample).encode()], 1 << 20).rejects
     assert reject.reason.startswith("no value at value")

@@ -355,11 +355,13 @@ def test_every_number_of_a_message_is_read_left_or_lost(form: Any, message: dict
 
 @steady
 @given(st.lists(st.dictionaries(st.sampled_from("stnv"), LEAF, max_size=4), max_size=6))
-def test_every_element_is_a_sample_or_lost(elements: list[dict[str, Any]]) -> None:
+def test_every_element_is_a_sample_or_absent_or_lost(elements: list[dict[str, Any]]) -> None:
     form = {"each": "e[*]", "source": "s", "time": "t", "metric": "n", "value": "v"}
     decoded = mapped(form, {"e": elements})
     lost = sum(one.lost for one in decoded.rejects)
-    assert len(decoded.rows) + lost == len(elements)
+    absent = left(decoded).get("null of v", 0)
+    assert absent <= sum("v" in one and one["v"] is None for one in elements)
+    assert len(decoded.rows) + lost + absent == len(elements)
     if not elements:
         assert left(decoded) == {"empty message": 1}
 

@@ -168,7 +168,7 @@ class _Fetcher:
             if ready:
                 return self._waiting.pop(ready[0]).result()
 
-    def ends(self) -> Mapping[int, int]:
+    def ends(self, *, lately: bool = False) -> Mapping[int, int]:
         return {one: self._manifest.following(one) for one in self._manifest.partitions}
 
     def partitions(self) -> frozenset[int]:

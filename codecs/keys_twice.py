@@ -1,35 +1,31 @@
 """Names that stand twice in one JSON object, of which the last counts: named, and counted by some.
 
 Parsers of JSON keep the last of them and say nothing. What was lost is a number that somebody
-meant to send, so a few records of every read are looked at here: all of the first ones, then some
-spread evenly, each of which stands for its neighbours.
+meant to send, so a few records of every read are looked at here.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from padit.codecs.looked_at import LookedAt
 from padit.domain.findings import Unwatched
 
 __all__ = ["KeysTwice"]
 
-_FIRST = 1000  # records of a reader that are all looked at
-_OF_A_READ = 8
 _FIRST_BYTES = 1 << 20  # of a reader's first records that are looked at
 _MOST_BYTES = 64 << 10  # of a later read; a longer record is none that is looked at
 _MOST_KINDS = 20
-_LONGEST = 80  # characters of a name
 _OTHERS = "other names"
 _REASON = "it stands twice in one object, and the last one counts (counted by some of the records)"
 _REMEDY = "let the sender write each name once"
 
 
 class KeysTwice:
-    """Looks at the records that a reader reads; memory is bounded by the number of names."""
+    """Looks at some of the records that a reader reads, see `LookedAt`."""
 
     def __init__(self) -> None:
-        self._seen = 0
-        self._names: set[str] = set()
+        self._looked_at = LookedAt(_MOST_KINDS)
 
     def count(self, values: Sequence[bytes | None], taken: int) -> tuple[Unwatched, ...]:
         """About how many values are not read because their name comes again; without place.
@@ -38,13 +34,10 @@ class KeysTwice:
             values: records.
             taken: how many of them were decoded.
         """
-        if not taken:
-            return ()
         found: dict[str, list[int]] = {}
-        most = min(taken, max(_OF_A_READ, _FIRST - self._seen))
-        room = _FIRST_BYTES if self._seen < _FIRST else _MOST_BYTES
+        room = _FIRST_BYTES if self._looked_at.at_first else _MOST_BYTES
         looked = 0
-        for i in [n * (taken - 1) // max(most - 1, 1) for n in range(most)]:
+        for i in self._looked_at.of(taken):
             value = values[i] or b""
             if len(value) > min(room, _MOST_BYTES):
                 continue
@@ -54,17 +47,14 @@ class KeysTwice:
                 counts = found.setdefault(self._kind(name), [0, 0])
                 counts[0] += 1
                 counts[1] += numeric
-        self._seen = min(_FIRST, self._seen + taken)
         return tuple(
             Unwatched("", kind, _REASON, _REMEDY, *_all(counts, taken, looked))
             for kind, counts in sorted(found.items())
         )
 
     def _kind(self, name: str) -> str:
-        if name not in self._names and len(self._names) >= _MOST_KINDS:
-            return _OTHERS
-        self._names.add(name)
-        return f"name {name if len(name) <= _LONGEST else f'{name[: _LONGEST - 3]}...'!r} twice"
+        shown = self._looked_at.shown(name)
+        return f"name {shown} twice" if shown else _OTHERS
 
 
 def _all(counts: Sequence[int], taken: int, looked: int) -> tuple[int, str, int]:

@@ -3,9 +3,8 @@
 Numbers that no sample has, and types of metrics that are unknown and read as `custom`.
 
 A sample has one value. A record `{"timestamp": ..., "value": 1.5, "value2": 2.5}` has a number that
-nothing reads, and the decoder never sees it. So a few records of every read are looked at here: all
-of the first ones, then some spread evenly, each of which stands for its neighbours. That costs a
-thousandth of decoding, and the counts are estimates.
+nothing reads, and the decoder never sees it. So a few records of every read are looked at here.
+That costs a thousandth of decoding, and the counts are estimates.
 """
 
 from collections.abc import Sequence
@@ -14,15 +13,13 @@ from typing import Any
 import msgspec
 
 from padit.codecs.contract import shorten
+from padit.codecs.looked_at import LookedAt
 from padit.domain.findings import Unwatched
 from padit.domain.metric import METRIC_TYPES, Metric
 
 __all__ = ["OtherFields"]
 
-_FIRST = 1000  # records of a reader that are all looked at
-_OF_A_READ = 8
 _MOST_KINDS = 50
-_LONGEST = 80  # characters of a name
 _MOST_ELEMENTS = 1000  # of an array that is looked at
 _NEEDED = {"timestamp", "source_id", "metric_name", "value"}
 _FIELDS = frozenset(Metric.__struct_fields__)
@@ -37,11 +34,10 @@ _REMEDY = "format: in the configuration names other fields"
 
 
 class OtherFields:
-    """Looks at the records that a reader reads; memory is bounded by the number of names."""
+    """Looks at some of the records that a reader reads, see `LookedAt`."""
 
     def __init__(self) -> None:
-        self._seen = 0
-        self._names: set[str] = set()
+        self._looked_at = LookedAt(_MOST_KINDS)
 
     def count(self, values: Sequence[bytes | None], taken: int) -> tuple[Unwatched, ...]:
         """About how many fields of numbers are not read; the place is set by the caller.
@@ -50,28 +46,21 @@ class OtherFields:
             values: records.
             taken: how many of them were decoded.
         """
-        if not taken:
-            return ()
         found: dict[str, float] = {}
-        most = min(taken, max(_OF_A_READ, _FIRST - self._seen))
-        weight = taken / most
-        for i in [n * (taken - 1) // max(most - 1, 1) for n in range(most)]:
+        places = self._looked_at.of(taken)
+        for i in places:
             value = values[i]
             if value is not None and value[:1] in (b"{", b"["):
                 for name in _others(value):
                     kind = self._kind(name)
-                    found[kind] = found.get(kind, 0.0) + weight
-        self._seen = min(_FIRST, self._seen + taken)
+                    found[kind] = found.get(kind, 0.0) + taken / len(places)
         return tuple(_left(kind, round(amount)) for kind, amount in sorted(found.items()))
 
     def _kind(self, name: str) -> str:
-        if name not in self._names and len(self._names) >= _MOST_KINDS:
+        shown = self._looked_at.shown(name)
+        if not shown:
             return _OTHERS
-        self._names.add(name)
-        if name.startswith(_TYPE):
-            return name
-        shown = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
-        return f"field {shown!r}"
+        return name if name.startswith(_TYPE) else f"field {shown}"
 
 
 def _left(kind: str, amount: int) -> Unwatched:

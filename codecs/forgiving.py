@@ -13,6 +13,7 @@ from typing import Any, cast
 import msgspec
 
 from padit.codecs.contract import shorten
+from padit.codecs.decimals import PERHAPS_COMMA
 from padit.codecs.layouts import layout_of
 from padit.codecs.mapping_values import has_comma, has_thousands, number_from
 from padit.codecs.presets import BATCH, LAID_OUT, SIGNS
@@ -107,7 +108,7 @@ def _comma_remedy(text: str) -> str:
     """The mapping that reads a number with a decimal comma; "" for other text."""
     if not has_comma(text):
         return ""
-    return f"; {'if the comma is a decimal mark, ' * has_thousands(text)}{_DECIMAL_COMMA}"
+    return f"; {f'{PERHAPS_COMMA}, ' * has_thousands(text)}{_DECIMAL_COMMA}"
 
 
 class _Kinds:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from padit.codecs.contract import shorten
-from padit.codecs.decimals import DECIMAL
+from padit.codecs.decimals import DECIMAL, PERHAPS_COMMA, THOUSANDS
 
 __all__ = [
     "BEGINS", "has_comma", "has_thousands", "is_number_text", "looks_like_number", "number_from",
@@ -16,14 +16,13 @@ __all__ = [
 _NUMBER = re.compile(rf"\s*{DECIMAL}\s*")
 _GROUPS = r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]*)?"
 _COMMA = re.compile(rf"\s*[-+]?(?:{_GROUPS}|(?:[0-9]+(?:,[0-9]*)?|,[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*")
-_THOUSANDS = re.compile(r"\s*[-+]?[1-9][0-9]{0,2},[0-9]{3}\s*")
+_THOUSANDS = re.compile(rf"\s*{THOUSANDS}\s*")
 _LONGEST = 64
 _TEXT_NUMBERS = (
     "add text_numbers: true to format (a preset becomes format: {preset: NAME, text_numbers: true})"
 )
 _DECIMAL_POINT = "let all numbers be written with a comma, as decimal: comma says, or with a point"
 _DECIMAL_COMMA = "add decimal: comma to format"
-_PERHAPS_COMMA = f"if the comma is a decimal mark, {_DECIMAL_COMMA}"
 BEGINS = frozenset(" +-.,0123456789")
 """What the text of a number begins with."""
 
@@ -79,7 +78,8 @@ def remedy_of(text: Any, *, comma: bool, read: bool) -> str:
     """
     missing = [] if read else [_TEXT_NUMBERS]
     if type(text) is str and not comma and has_comma(text):
-        missing.append(_PERHAPS_COMMA if has_thousands(text) else _DECIMAL_COMMA)
+        doubt = f"{PERHAPS_COMMA}, " if has_thousands(text) else ""
+        missing.append(f"{doubt}{_DECIMAL_COMMA}")
     if type(text) is str and comma and is_number_text(text) and "." in text:
         missing.append(_DECIMAL_POINT)
     return " and ".join(missing)

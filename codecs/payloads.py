@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from padit.codecs.decimals import PERHAPS_COMMA, THOUSANDS
 from padit.codecs.forgiving import forgiving_samples, known_kind
 from padit.codecs.payload_text import LONGEST, Notation, looks_numeric, read_text
 from padit.codecs.tidied import tidied
@@ -41,7 +42,7 @@ _WAYS = {
 }
 _WORD = r"(?:\\.|[^\s,=\\])+"
 _INFLUX = re.compile(rf'{_WORD}(?:,{_WORD}={_WORD})*[ ]+{_WORD}=(?:[-+]?[0-9]|["tTfF])[^ ]*(?: |$)')
-_THOUSANDS = re.compile(r"[-+]?[1-9][0-9]{0,2},[0-9]{3}(?![0-9])")
+_THOUSANDS = re.compile(rf"{THOUSANDS}(?![0-9])")
 _LEADING_ZERO = re.compile(r"[-+]?0[0-9]")
 
 
@@ -98,7 +99,7 @@ def _remedy(text: str) -> str:
     for ways, notation in _WAYS.items():
         if read_text(text, notation) is not None:
             doubt = notation.comma and _THOUSANDS.match(text)
-            return f"; {ways} would read it{', if the comma is a decimal mark' if doubt else ''}"
+            return f"; {ways} would read it{f', {PERHAPS_COMMA}' if doubt else ''}"
     return ""
 
 

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 
+from padit.codecs.decimals import PERHAPS_COMMA
 from padit.connectors.file_options import FileOptions
 from padit.domain.losses import LATE_KIND, Loss
 from padit.domain.timestamps import MICROS
@@ -16,7 +17,6 @@ _DATE = re.compile(r"(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})(.*)")
 _CLOCK = re.compile(r"([T ]*)(\d{1,2}:\d{2})(:\d{2})?([.,]\d+)?( ?[AP]M)?", re.IGNORECASE)
 _TOO_LONG = re.compile(r"(\d+) bytes, more than")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d{1,3}(\.?\d{3})*,\d+")
-_PERHAPS_COMMA = "if the comma is a decimal mark"
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _EPOCHS = ((1e17, "nanoseconds"), (1e14, "microseconds"))
 _FORMAT = re.compile(r"set `format: (\w+|\{.+\})` under `input`")
@@ -144,7 +144,7 @@ def _envelope(loss: Loss) -> str:
     if not found:
         return ""
     address = "" if found[1].startswith("{") else f", or format={found[1]} in the address"
-    doubt = f", {_PERHAPS_COMMA}" if _PERHAPS_COMMA in loss.reason else ""
+    doubt = f", {PERHAPS_COMMA}" if PERHAPS_COMMA in loss.reason else ""
     return f"`input: {{format: {found[1]}}}` in the file of --config{address}{doubt}"
 
 

@@ -78,7 +78,7 @@ def _take_whole(incident: Incident, mine: Taken) -> None:
 def _name(incident: Incident) -> None:
     """Say who has the whole: the first whose acknowledgement made it somebody's, and the parts'.
 
-    It ends as soon as nobody holds one of its series.
+    It ends with the first of its series that has no holder.
     """
     if not incident.wholes:
         lead(incident, None)
@@ -190,7 +190,7 @@ def _drop(
     goes: Callable[[Taken], bool],
     wholes: list[Taken],
 ) -> list[Member]:
-    """Take members from some who hold them; returns those that nobody holds any more.
+    """Remove holders from members; returns the members that are left without any.
 
     Args:
         incident: of the members.
@@ -218,7 +218,7 @@ def _drop(
 
 
 def remind(step: Step, incident: Incident, time: int) -> None:
-    """Remind of an acknowledgement that ran out, if its alerts go on and nobody holds them now.
+    """Send a reminder where an acknowledgement ran out and its open alerts have no holder.
 
     One that was taken back, or was renewed since, has left a timer that means nothing any more.
     """

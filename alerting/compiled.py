@@ -206,7 +206,7 @@ class Policy:
         names = {one.name for one in routes}
         causes = [one for one in self.inhibitions if one.cause(event)]
         effects = [one for one in self.inhibitions if one.effect(event)]
-        suffers = {one: one.key(event) for one in effects if one not in causes}
+        suffers = ((one, one.key(event)) for one in effects if one not in causes)
         share = Sharing(self.config.incidents, self._neighbours, event)
         return Traits(
             routes=tuple(routes),
@@ -215,7 +215,7 @@ class Policy:
             causes=tuple(causes),
             effect=bool(effects),
             cause_keys=tuple(key for one in causes if (key := one.key(event))),
-            suffers=tuple((one, key) for one, key in suffers.items() if key),
+            suffers=tuple((one, key) for one, key in suffers if key),
             keys=share.keys,
             near=share.near,
             weak=share.weak,

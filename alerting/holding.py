@@ -6,7 +6,7 @@ from padit.alerting.effects import Reason
 from padit.alerting.state import Incident, Member, Told
 from padit.alerting.step import Step
 
-__all__ = ["REMINDER", "gate_of", "held", "look_at", "sooner", "waits_for"]
+__all__ = ["REMINDER", "full", "gate_of", "held", "look_at", "sooner", "waits_for"]
 
 REMINDER = "reminder"
 """`Told.why` while a reminder waits, whatever else does; the reason of that is its `detail`."""
@@ -18,10 +18,15 @@ def held(step: Step, incident: Incident, route: ReadyRoute, time: int) -> Gate |
     for member in step.policy.open_on(incident, route):
         one = gate_of(step, incident, member, route, time)
         if one is None:
-            later = room(step.state, route, time)
-            return Gate(Reason.RATE_LIMITED, "", later) if later else None
+            return full(step, route, time)
         found = sooner(found, one)
     return found
+
+
+def full(step: Step, route: ReadyRoute, time: int) -> Gate | None:
+    """What keeps a message from a route that nothing else keeps: its rate; None if it has room."""
+    later = room(step.state, route, time)
+    return Gate(Reason.RATE_LIMITED, "", later) if later else None
 
 
 def sooner(found: Gate | None, one: Gate) -> Gate:

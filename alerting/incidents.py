@@ -31,10 +31,8 @@ def place(policy: Policy, state: State, event: AlertEvent) -> Incident | None:
         incident = state.incidents[known[0]]
         member = incident.members[known[1]]
         if RANK[event.severity] >= RANK[member.event.severity]:
-            before, since = (
-                member.event,
-                member.event.opened,
-            )  # a wrong clock says another each time
+            before = member.event
+            since = before.opened  # by a wrong clock each one says another time
             member.event = event if event.opened <= since else replace(event, opened=since)
             _index_causes(policy, state, event, before)  # it may be one since it is so severe
         return incident

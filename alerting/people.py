@@ -14,11 +14,7 @@ from padit.alerting.effects import VERDICTS, CommandResult, Feedback
 from padit.alerting.entries import Command, Target
 from padit.alerting.incidents import close
 from padit.alerting.matching import Aim, aim_of
-from padit.alerting.routing import (
-    end_without_transition,
-    held_back,
-    look_at_held_back,
-)
+from padit.alerting.routing import end_without_transition, held_back, look_at_held_back
 from padit.alerting.state import FOR_EVER, Incident, Member, Rest, SilenceSet, State
 from padit.alerting.step import MOST, Step
 from padit.domain.timestamps import parse_timestamp

@@ -8,9 +8,9 @@ they let it go, if somebody has to be reminded then.
 from collections.abc import Iterable
 
 from padit.alerting.compiled import ReadyRoute
-from padit.alerting.decide import Gate, room
+from padit.alerting.decide import Gate
 from padit.alerting.effects import Reason
-from padit.alerting.holding import REMINDER, gate_of, look_at, sooner
+from padit.alerting.holding import REMINDER, full, gate_of, look_at, sooner
 from padit.alerting.state import Incident, Member
 from padit.alerting.step import Step
 
@@ -55,8 +55,7 @@ def waiting(
     for member in members:
         one = gate_of(step, incident, member, route, time)
         if one is None:
-            later = room(step.state, route, time)
-            return Gate(Reason.RATE_LIMITED, "", later) if later else None
+            return full(step, route, time)
         if one.reason is not Reason.BELOW_SCORE:
             found = one if found.reason is Reason.BELOW_SCORE else sooner(found, one)
     return found

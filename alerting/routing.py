@@ -349,13 +349,11 @@ def _end(step: Step, incident: Incident, route: ReadyRoute, told: Told, time: in
     told.state, told.since, told.due, told.pending = "ended", time, 0, []
 
 
-def look_at_held_back(step: Step, incident: Incident, time: int) -> bool:
-    """Look again at what `held_back` names; whether that is anything."""
-    waiting = held_back(incident)
-    for name in waiting:
+def look_at_held_back(step: Step, incident: Incident, time: int) -> None:
+    """Look again at what `held_back` names."""
+    for name in held_back(incident):
         since = max(time, incident.told[name].since)  # a person's clock may be slow
         look_again(step, incident, step.policy.by_name[name], since)
-    return bool(waiting)
 
 
 def held_back(incident: Incident) -> list[str]:

@@ -17,7 +17,7 @@ import psutil
 
 from padit.ops import metric_names
 from padit.ops.metric_names import job_metric
-from padit.ops.run_context import RunContext
+from padit.ops.run_context import RunContext, sum_of_lags
 from padit.ops.stats import Stats
 
 __all__ = ["ALERT_DELAY", "Delays", "job_stats", "memory_limit", "process_stats"]
@@ -91,9 +91,9 @@ def job_stats(now: float | None = None) -> Stats:
     if marks:
         behind = (time.time() if now is None else now) - min(marks) / _MICROS
         stats.set(metric_names.JOB_WATERMARK_DELAY, behind, process=process)
-    known = [lag for lag in lags if lag is not None]
-    if known and len(known) == len(lags):  # a broker that is silent is no empty topic
-        stats.set(metric_names.JOB_LAG, sum(known), process=process)
+    lag = sum_of_lags(lags)
+    if lag is not None:  # a broker that is silent is no empty topic
+        stats.set(metric_names.JOB_LAG, lag, process=process)
     ALERT_DELAY.write(stats, metric_names.JOB_ALERT_DELAY, process=process)
     return stats
 

@@ -12,14 +12,14 @@ A total replaces the one before, so it does not matter how many instances take t
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from padit.domain.findings import Unwatched, UnwatchedCounts
 from padit.domain.losses import Loss, add_losses
 
-__all__ = ["RunContext", "RunProgress"]
+__all__ = ["RunContext", "RunProgress", "sum_of_lags"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +144,19 @@ class RunContext:
         rows = self.totals().get("read", 0)
         with self._lock:
             watermark = min(self._mark.values(), default=None)
-            known = [lag for lag, _ in self._lag.values() if lag is not None]
-            whole = known and len(known) == len(self._lag)
+            lag = sum_of_lags(lag for lag, _ in self._lag.values())
             silent = any(silent for _, silent in self._lag.values())
-            return RunProgress(rows, watermark, sum(known) if whole else None, silent)
+            return RunProgress(rows, watermark, lag, silent)
+
+
+def sum_of_lags(lags: Iterable[int | None]) -> int | None:
+    """Records that wait behind several; None where one is not known, or there is none."""
+    found: int | None = None
+    for one in lags:
+        if one is None:
+            return None
+        found = (found or 0) + one
+    return found
 
 
 _lock = threading.Lock()

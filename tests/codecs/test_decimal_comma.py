@@ -1,6 +1,7 @@
 """Numbers in JSON text with a decimal comma: read where that is stated, and named where not."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -96,13 +97,19 @@ def test_where_no_path_leads_it_counts_as_a_number() -> None:
     assert (left.what, left.numeric) == ("field 'other.x'", 1)
 
 
+def _proposed(record: bytes, *others: bytes, labels: Sequence[str] = ()) -> Mapping:
+    """The mapping that the reason of the only reject, or of the first of several, names."""
+    rejects = decode([record, *others], 1 << 20).rejects
+    assert others or len(rejects) == 1
+    proposed = _FORMAT.search(rejects[0].reason)
+    assert proposed is not None
+    return Mapping(format_of("x", _yaml(proposed[1])), labels=labels)
+
+
 def test_padits_own_json_names_the_mapping_that_reads_it() -> None:
     sample = {"timestamp": T, "source_id": "s", "metric_name": "m", "value": "20,5", "unit": "K"}
     record = json.dumps(sample).encode()
-    (reject,) = decode([record], 1 << 20).rejects
-    proposed = _FORMAT.search(reject.reason)
-    assert proposed is not None
-    found = Mapping(format_of("x", _yaml(proposed[1]))).decode([record], 1 << 20)
+    found = _proposed(record).decode([record], 1 << 20)
     assert [(*one[:3],) for one in found.rows.series] == [("s", "m", "K")]
     assert found.rows.value.tolist() == [20.5]
 
@@ -110,19 +117,14 @@ def test_padits_own_json_names_the_mapping_that_reads_it() -> None:
 def test_padits_own_json_with_numbers_for_names_names_the_mapping_that_reads_it() -> None:
     sample = {"timestamp": T, "source_id": 17, "metric_name": "m", "value": 2, "unit": "K"}
     record = json.dumps(sample).encode()
-    (reject,) = decode([record], 1 << 20).rejects
-    proposed = _FORMAT.search(reject.reason)
-    assert proposed is not None
-    found = Mapping(format_of("x", _yaml(proposed[1]))).decode([record], 1 << 20)
+    found = _proposed(record).decode([record], 1 << 20)
     assert [(*one[:3],) for one in found.rows.series] == [("17", "m", "K")]
 
 
 def test_the_mapping_for_numeric_names_loses_neither_labels_nor_absent_values() -> None:
     sample = {"timestamp": T, "source_id": 17, "metric_name": "m", "metadata": {"site": "a"}}
     records = [json.dumps(sample | {"value": one}).encode() for one in (2, None)]
-    proposed = _FORMAT.search(decode(records, 1 << 20).rejects[0].reason)
-    assert proposed is not None
-    mapping = Mapping(format_of("x", _yaml(proposed[1])), labels=("site",))
+    mapping = _proposed(*records, labels=("site",))
     found = mapping.decode(records, 1 << 20)
     assert (found.rejects, found.rows.value.tolist()) == ([], [2.0])
     assert found.rows.attributes is not None

@@ -314,7 +314,8 @@ def _judge(
 ) -> tuple[float, float]:
     """The highest verdict of the channels over a value, and the channel."""
     seasonal = s[SEASON_AT : SEASON_AT + SEASON]
-    season_learn(seasonal, season, t, y, s[INTERVAL] >= SELDOM_SAMPLED)
+    seldom = s[INTERVAL] >= SELDOM_SAMPLED
+    season_learn(seasonal, season, t, y, seldom)
     timely, context = season_judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
@@ -331,7 +332,6 @@ def _judge(
     row = records_in_a_row(s, c, y, directions, closed)
     if row > verdict and ripe(s, c, t, directions, far):
         verdict, channel = row, UPWARD if s[BEYOND] > 0 else DOWNWARD
-    seldom = s[INTERVAL] >= SELDOM_SAMPLED
     alone = extreme(c, y, far, seldom)
     if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))), seldom)

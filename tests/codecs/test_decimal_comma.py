@@ -1,7 +1,6 @@
 """Numbers in JSON text with a decimal comma: read where that is stated, and named where not."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -97,7 +96,7 @@ def test_where_no_path_leads_it_counts_as_a_number() -> None:
     assert (left.what, left.numeric) == ("field 'other.x'", 1)
 
 
-def _proposed(record: bytes, *others: bytes, labels: Sequence[str] = ()) -> Mapping:
+def _proposed(record: bytes, *others: bytes, labels: tuple[str, ...] = ()) -> Mapping:
     """The mapping that the reason of the only reject, or of the first of several, names."""
     rejects = decode([record, *others], 1 << 20).rejects
     assert others or len(rejects) == 1

@@ -56,12 +56,14 @@ HALVES, OUTS = 26, 27  # half hours of this day, and those outside
 SEASON = 28
 HOLD = 2.0  # deviations
 CLEAR, NO_SEASON = 0.5, 2.0  # share that a season explains; times the evidence if it is nothing
-APART = 4.0  # standard deviations beyond what is known, where nothing returns
+APART = 4.0
+GROSS = 8.0
+MOST, GROSSLY = 4.0, 16.0
 SURELY = 16.0  # times the error, of a week whose days are alike
 LIMIT = 8.0
 PROVEN = 96  # half hours that were judged before the season may speak
 MONTH = 7.0 * WEEKS  # days
-FADE = 1.0 - 1.0 / (WEEK * WEEKS)
+FADE = 1.0 - 1.0 / (WEEK * 26)
 WRONG = 30.0  # how much wider its limit is where it is always wrong
 
 
@@ -89,12 +91,14 @@ def season_judge(
     unit = 0.2 * (s[STRICT_HIGH] - s[STRICT_LOW]) + s[NOISE] + 1e-300
     share = _explained(s)
     doubt *= 1.0 + (NO_SEASON - 1.0) * max(0.0, 1.0 - share / CLEAR)
-    margin = APART * (1.0 - share) * math.sqrt(max(s[OF_DAYS + TOTAL], 0.0))
-    over = 0.0
+    deviation = math.sqrt((1.0 - share) * max(s[OF_DAYS + TOTAL], 0.0))
+    beyond = 0.0
     if directions & UP:
-        over = max(over, (y - s[STRICT_HIGH] - margin) / unit)
+        beyond = max(beyond, y - s[STRICT_HIGH])
     if directions & DOWN:
-        over = max(over, (s[STRICT_LOW] - margin - y) / unit)
+        beyond = max(beyond, s[STRICT_LOW] - y)
+    most = GROSSLY if share >= CLEAR and beyond > GROSS * deviation else MOST
+    over = min((beyond - APART * deviation) / unit, most)
     verdict = _add(s, over, learn, doubt)
     if s[SEEN] < PROVEN:
         s[SUM] = s[PEAK] = 0.0
@@ -112,7 +116,7 @@ def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
     wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
     limit = max(LIMIT, 1.6 * s[RECORD])
     wide = (1.0 + WRONG * wrong) * (doubt if learn else 1.0)
-    gain = min(over, 4.0) - 0.5 if over > 0 else -1.0
+    gain = over - 0.5 if over > 0 else -1.0
     s[RISEN] = max(0.0, s[RISEN] + gain)
     s[HIGHEST] = max(s[HIGHEST], s[RISEN])
     if not learn and gain < 0:

@@ -1,10 +1,10 @@
 """Series with nothing wrong in them, of many kinds, drawn from a seed.
 
 A family is one kind of calm: noise of some tail, noise that is slow, a season, counts, ramps,
-values in steps, mixtures, machines that go on and off, bursts of traffic. Each seed draws its
-parameters (how slow, how high, how often) from wide ranges, so a threshold that suits one series
-says little about the next. A family makes its values for any sampling interval, by what happens in
-event time: an hour's cycle takes an hour at a sample a second and at one each five minutes.
+values in steps, mixtures, machines that go on and off, bursts of traffic, what follows the weather.
+Each seed draws its parameters (how slow, how high, how often) from wide ranges, so a threshold that
+suits one series says little about the next. A family makes its values for any sampling interval, by
+what happens in event time: an hour's cycle takes an hour at a sample a second and at one each five minutes.
 """
 
 import math
@@ -194,6 +194,36 @@ def _queue(c: Clock) -> Values:
     return np.maximum(0.0, np.round(c.between(3, 12) * c.slow(c.between(60, 1200)) - 2))
 
 
+def _fronts(c: Clock) -> Values:
+    """Weather of a few days, of deviation 1, on a slow year."""
+    year = np.sin(2 * np.pi * (c.time / DAY / 365 + c.chance.uniform()))
+    found: Values = c.slow(c.between(0.7, 4) * DAY) + c.between(0.5, 2.5) * year
+    return found
+
+
+def _outdoor(c: Clock) -> Values:
+    """Air temperature: what the day does is less than what the weather does."""
+    noon, swing = c.chance.uniform(12, 16), c.between(0.5, 4)
+    day = swing * np.cos(2 * np.pi * (c.hour - noon) / 24)
+    found: Values = 12 + c.between(2, 5) * (day + _fronts(c) + 0.1 * c.slow(2 * HOUR))
+    return found
+
+
+def _demand(c: Clock) -> Values:
+    """Power of a district: its day and week, and what the weather adds."""
+    shape = 0.6 + 0.4 * c.day() + np.where(c.working, 0.15, 0.0)
+    found: Values = 1000 * shape * np.exp(c.between(0.02, 0.12) * _fronts(c) + 0.01 * c.slow(HOUR))
+    return found
+
+
+def _sun(c: Clock) -> Values:
+    """Power of a roof: none at night, and by clouds of an hour in days of fair or foul weather."""
+    high = np.maximum(np.sin(np.pi * (c.hour - 6) / 12), 0.0)
+    clouds = _fronts(c) + 0.5 * c.slow(c.between(0.5, 2) * HOUR)
+    found: Values = 30 * high / (1 + np.exp(-1 - 1.5 * clouds))
+    return found
+
+
 Make = Callable[[Clock], Values]
 KINDS: dict[str, dict[str, Make]] = {
     "noise": {
@@ -258,6 +288,11 @@ KINDS: dict[str, dict[str, Make]] = {
         "hourly_job": _hourly,
         "nightly_job": _nightly,
         "queue": _queue,
+    },
+    "weather": {
+        "outdoor": _outdoor,
+        "demand": _demand,
+        "sun": _sun,
     },
 }  # fmt: skip
 FAMILIES: dict[str, Make] = {name: make for some in KINDS.values() for name, make in some.items()}

@@ -5,12 +5,23 @@ from numpy.typing import NDArray
 
 from padit.transforms.detectors import usual_season as season
 from padit.transforms.detectors.usual_evidence import DOWN, UP
-from padit.transforms.detectors.usual_season import OF_DAYS, OF_WEEKS, season_judge
+from padit.transforms.detectors.usual_season import (
+    DAY,
+    HALF_HOUR,
+    OF_DAYS,
+    OF_WEEKS,
+    RING,
+    WEEK,
+    season_judge,
+    season_learn,
+)
 
-__all__ = ["BOTH", "Found", "judged", "returning", "state"]
+__all__ = ["BOTH", "NOW", "Found", "judged", "learn", "put", "returning", "slots_of", "state"]
 
 BOTH = UP | DOWN
 Found = NDArray[np.float64]
+Slots = NDArray[np.float32]
+NOW = 10_000  # a half hour
 
 
 def state(**given: float) -> Found:
@@ -35,3 +46,22 @@ def judged(
 ) -> tuple[float, int]:
     verdict, context = season_judge(s, y, directions, learn, doubt)
     return float(verdict), int(context)
+
+
+def slots_of(**seen: tuple[float, float]) -> Slots:
+    """Half hours before `NOW`, such as d2 for two days ago, w1 for a week, h3 for three of them."""
+    slots = np.full(2 * RING, np.nan, np.float32)
+    for name, (low, high) in seen.items():
+        back = int(name[1:]) * {"h": 1, "d": DAY, "w": WEEK}[name[0]]
+        put(slots, NOW - back, low, high)
+    return slots
+
+
+def put(slots: Slots, at: int, low: float, high: float) -> None:
+    slots[2 * (at % RING) : 2 * (at % RING) + 2] = low, high
+
+
+def learn(s: Found, slots: Slots, y: float = 1.0, now: int = NOW, *, few: bool = False) -> Found:
+    season_learn(s, slots, (now - 1) * HALF_HOUR + 7, y, few)
+    assert s[season.NOW] == now
+    return s

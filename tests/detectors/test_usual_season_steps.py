@@ -4,24 +4,23 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from padit.transforms.detectors import usual_season as season
 from padit.transforms.detectors.usual_evidence import DOWN, HINT, KNOWN, UP
 from padit.transforms.detectors.usual_season import (
-    DAY,
-    HALF_HOUR,
-    OF_DAYS,
-    OF_WEEKS,
     RING,
-    WEEK,
-    season_learn,
     season_restart,
 )
-from tests.detectors.season_states import BOTH, Found, judged, returning, state
-
-NOW = 10_000  # a half hour
-Slots = NDArray[np.float32]
+from tests.detectors.season_states import (
+    BOTH,
+    NOW,
+    judged,
+    learn,
+    put,
+    returning,
+    slots_of,
+    state,
+)
 
 
 def test_before_the_second_day_nothing_is_known() -> None:
@@ -51,7 +50,7 @@ def test_what_lies_within_a_quarter_of_the_days_before_is_known(
     [
         (23.0, {}, BOTH, 1.0), (23.0, {}, UP, 1.0), (23.0, {}, DOWN, 0.0), (7.0, {}, BOTH, 1.0),
         (7.0, {}, DOWN, 1.0), (7.0, {}, UP, 0.0), (23.0, {"NOISE": 1.0}, BOTH, 0.5),
-        (100.0, {}, BOTH, 3.5), (20.0 + 2 * 3.9, {}, BOTH, 3.4), (20.4, {}, BOTH, 0.0),
+        (100.0, {}, BOTH, 12.0), (20.0 + 2 * 3.9, {}, BOTH, 3.4), (20.4, {}, BOTH, 0.0),
         (20.4, {"SUM": 2.0}, BOTH, 1.7), (21.0, {"SUM": 2.0}, BOTH, 2.0),
         (20.0, {"SUM": 2.0}, BOTH, 1.0), (15.0, {"SUM": 0.5}, BOTH, 0.0),
         (100.0, {"SUM": 11.0}, BOTH, 12.0), (100.0, {"SUM": 23.0, "RECORD": 10.0}, BOTH, 24.0),
@@ -72,8 +71,8 @@ def test_what_lies_outside_adds_up_and_falls_while_all_is_usual(
     [
         ({"D_BETWEEN": 9.0, "D_TOTAL": 9.0}, 0.0, 1.0),
         ({"D_BETWEEN": 12.0, "D_TOTAL": 9.0}, 0.0, 1.0),
-        ({"D_BETWEEN": 4.5, "D_TOTAL": 9.0}, 6.0, 1.0),
-        ({"D_BETWEEN": 2.25, "D_TOTAL": 9.0}, 9.0, 1.5),
+        ({"D_BETWEEN": 4.5, "D_TOTAL": 9.0}, 6.0 * 2.0**0.5, 1.0),
+        ({"D_BETWEEN": 2.25, "D_TOTAL": 9.0}, 6.0 * 3.0**0.5, 1.5),
         ({"D_BETWEEN": 0.0, "D_TOTAL": 9.0}, 12.0, 2.0),
         ({"D_BETWEEN": -1.0, "D_TOTAL": 9.0}, 12.0, 2.0),
         ({"D_BETWEEN": 9.0, "D_TOTAL": 9.0, "D_COMPARED": 47}, 12.0, 2.0),
@@ -92,6 +91,22 @@ def test_the_less_a_season_explains_the_farther_outside_a_value_has_to_be(
 
 
 @pytest.mark.parametrize(
+    ("between", "beyond", "gain"),
+    [
+        (4.5, 17.0 - 0.1, 3.5), (4.5, 17.0, 12.0), (4.5, -17.0, 12.0), (4.4, 18.0, 3.5),
+        (9.0, 40.0, 12.0),
+    ],
+)  # fmt: skip
+def test_what_lies_eight_deviations_beyond_is_news_at_once_if_there_is_a_season(
+    between: float, beyond: float, gain: float
+) -> None:
+    s = returning(D_BETWEEN=between, D_TOTAL=9.0, STRICT_LOW=14.9, STRICT_HIGH=15.1)
+    verdict, _ = judged(s, (15.1 if beyond > 0 else 14.9) + beyond)
+    assert s[season.SUM] == pytest.approx(gain)
+    assert (verdict >= 1) == (gain == 12.0)  # as much as a sum can be
+
+
+@pytest.mark.parametrize(
     ("given", "share"),
     [
         ({"D_BETWEEN": 1.0, "D_ERROR": 1.0}, 0.75), ({"D_BETWEEN": 0.9, "D_ERROR": 1.0}, 0.225),
@@ -107,7 +122,7 @@ def test_weeks_count_where_days_return_or_where_they_are_alike_beyond_doubt(
         "D_TOTAL": 4.0, "W_COMPARED": 48, "W_BETWEEN": 3.0, "W_ERROR": 1.0,
         "W_TOTAL": 4.0,
     }  # fmt: skip
-    edge = 20.0 + 4.0 * (1.0 - share) * 2.0
+    edge = 20.0 + 4.0 * (1.0 - share) ** 0.5 * 2.0
     assert judged(returning(**(weekly | dict(given))), edge - 0.01)[0] == 0.0
     assert judged(returning(**(weekly | dict(given))), edge + 3.0)[0] > 0.0
 
@@ -184,127 +199,59 @@ def test_inside_an_alert_a_sum_falls_with_its_limit() -> None:
     assert up[season.SUM] == pytest.approx(2.0)
 
 
-def _slots(**seen: tuple[float, float]) -> Slots:
-    """Half hours before `NOW`, such as d2 for two days ago, w1 for a week, h3 for three of them."""
-    slots = np.full(2 * RING, np.nan, np.float32)
-    for name, (low, high) in seen.items():
-        back = int(name[1:]) * {"h": 1, "d": DAY, "w": WEEK}[name[0]]
-        _put(slots, NOW - back, low, high)
-    return slots
-
-
-def _put(slots: Slots, at: int, low: float, high: float) -> None:
-    slots[2 * (at % RING) : 2 * (at % RING) + 2] = low, high
-
-
-def _learn(s: Found, slots: Slots, y: float = 1.0, now: int = NOW, *, few: bool = False) -> Found:
-    season_learn(s, slots, (now - 1) * HALF_HOUR + 7, y, few)
-    assert s[season.NOW] == now
-    return s
-
-
 ENVELOPE = [season.DAYS, season.LOW, season.HIGH, season.STRICT_LOW, season.STRICT_HIGH]
 D1, D2, D3, D4, D5 = (1.0, 21.0), (3.0, 25.0), (2.0, 24.0), (9.0, 22.0), (5.0, 23.0)
 
 
 def test_two_days_agree_on_what_is_known_and_five_on_what_is_news() -> None:
-    none = _learn(state(), _slots())
+    none = learn(state(), slots_of())
     assert none[season.DAYS] == 0
-    one = _learn(state(), _slots(d1=D1))
+    one = learn(state(), slots_of(d1=D1))
     assert one[ENVELOPE].tolist() == [1, 1.0, 21.0, 1.0, 21.0]
-    two = _learn(state(), _slots(d1=D1, d2=D2))
+    two = learn(state(), slots_of(d1=D1, d2=D2))
     assert two[ENVELOPE].tolist() == [2, 3.0, 21.0, 1.0, 25.0]
-    four = _learn(state(), _slots(d1=D1, d2=D2, d3=D3, d7=D4))
+    four = learn(state(), slots_of(d1=D1, d2=D2, d3=D3, d7=D4))
     assert four[ENVELOPE].tolist() == [4, 2.0, 24.0, 1.0, 25.0]
-    five = _learn(state(), _slots(d1=D1, d2=D2, d3=D3, d4=D4, d7=D5))
+    five = learn(state(), slots_of(d1=D1, d2=D2, d3=D3, d4=D4, d7=D5))
     assert five[ENVELOPE].tolist() == [5, 2.0, 24.0, 2.0, 24.0]
-    assert _learn(state(), _slots(d8=D1))[season.DAYS] == 0
+    assert learn(state(), slots_of(d8=D1))[season.DAYS] == 0
 
 
 def test_a_day_is_what_lies_within_an_hour_of_the_same_time() -> None:
     for near, days in ((45, 0), (46, 1), (47, 1), (49, 1), (50, 1), (51, 0)):
-        s = _learn(state(), _slots(**{f"h{near}": (4.0, 6.0)}))
+        s = learn(state(), slots_of(**{f"h{near}": (4.0, 6.0)}))
         assert s[season.DAYS] == days
-    around = _learn(state(), _slots(h46=(4.0, 6.0), h48=(4.5, 9.0), h50=(3.0, 5.0)))
+    around = learn(state(), slots_of(h46=(4.0, 6.0), h48=(4.5, 9.0), h50=(3.0, 5.0)))
     assert around[ENVELOPE].tolist() == [1, 3.0, 9.0, 3.0, 9.0]
 
 
 def test_weeks_decide_once_there_are_two() -> None:
-    one = _learn(state(), _slots(w1=D1))
+    one = learn(state(), slots_of(w1=D1))
     assert one[[*ENVELOPE, season.WEEKLY]].tolist() == [1, 1.0, 21.0, 1.0, 21.0, 0.0]
-    two = _learn(state(), _slots(w1=D1, w2=D2))
+    two = learn(state(), slots_of(w1=D1, w2=D2))
     assert two[[*ENVELOPE, season.WEEKLY]].tolist() == [1, 1.0, 21.0, 1.0, 25.0, 1.0]
-    three = _learn(state(), _slots(w1=D1, w2=D2, w3=D3))
+    three = learn(state(), slots_of(w1=D1, w2=D2, w3=D3))
     assert three[ENVELOPE].tolist() == [1, 1.0, 24.0, 2.0, 24.0]
-    days = _learn(state(), _slots(d1=(5.0, 10.0), d2=(5.0, 10.0), w2=(2.0, 30.0), w3=(3.0, 31.0)))
+    days = learn(state(), slots_of(d1=(5.0, 10.0), d2=(5.0, 10.0), w2=(2.0, 30.0), w3=(3.0, 31.0)))
     assert days[ENVELOPE].tolist() == [2, 3.0, 30.0, 2.0, 31.0]
 
 
 def test_records_of_few_samples_begin_again_with_the_weeks() -> None:
     given = {"OUT": 0.5, "RECORD": 7.0, "SEEN": 200.0, "COUNTED": 9.0}
     names = [season.OUT, season.RECORD, season.SEEN, season.COUNTED]
-    weeks = _slots(w1=D1, w2=D2)
-    assert _learn(state(**given), weeks.copy(), few=True)[names].tolist() == [0, 0, 96, 0]
-    assert _learn(state(**given | {"SEEN": 50}), weeks.copy(), few=True)[season.SEEN] == 50
+    weeks = slots_of(w1=D1, w2=D2)
+    assert learn(state(**given), weeks.copy(), few=True)[names].tolist() == [0, 0, 96, 0]
+    assert learn(state(**given | {"SEEN": 50}), weeks.copy(), few=True)[season.SEEN] == 50
     for few, weekly in ((False, 0), (True, 1)):
-        kept = _learn(state(WEEKLY=weekly, **given), weeks.copy(), few=few)
+        kept = learn(state(WEEKLY=weekly, **given), weeks.copy(), few=few)
         assert kept[names].tolist() == [0.5, 7.0, 200.0, 9.0]
-    assert _learn(state(**given), _slots(w1=D1), few=True)[season.RECORD] == 7.0
-
-
-VARIANCE = np.array([season.MIDDLE, season.BETWEEN, season.ERROR, season.TOTAL, season.COMPARED])
-
-
-def test_days_are_compared_by_the_middle_of_the_same_half_hour() -> None:
-    first = _learn(state(), _slots(d1=(8.0, 12.0), d2=(14.0, 14.0)))
-    assert first[OF_DAYS + VARIANCE].tolist() == [12.0, -4.0, 4.0, 4.0, 1.0]
-    assert not first[OF_WEEKS + VARIANCE].any()
-    alone = _learn(state(), _slots(d1=(8.0, 12.0), h95=(14.0, 14.0)))
-    assert not alone[OF_DAYS + VARIANCE].any()
-    weeks = _learn(state(), _slots(w1=(8.0, 12.0), w2=(14.0, 14.0), w3=(9.0, 9.0)))
-    mean, squares = 11.0, 14.0
-    assert weeks[OF_WEEKS + VARIANCE] == pytest.approx(
-        [mean, -squares / 6, squares / 6, squares / 3, 1.0]
-    )
-
-
-def test_the_comparison_is_a_mean_over_a_period() -> None:
-    given = {"MIDDLE": 10.0, "BETWEEN": 3.0, "ERROR": 2.0, "TOTAL": 100.0}
-    for kind, period, seen, weight in (
-        ("d", DAY, 3.0, 1 / 4), ("d", DAY, 500.0, 1 / 48), ("w", WEEK, 99.0, 1 / 100),
-        ("w", WEEK, 900.0, 1 / 336),
-    ):  # fmt: skip
-        at = OF_DAYS if period == DAY else OF_WEEKS
-        before = {f"{kind.upper()}_{name}": value for name, value in given.items()}
-        before[f"{kind.upper()}_COMPARED"] = seen
-        s = _learn(state(**before), _slots(**{f"{kind}1": (8.0, 12.0), f"{kind}2": (14.0, 14.0)}))
-        mean = 2.0  # of 0 and 4 above the middle
-        between = (1 - weight) * mean * mean
-        assert s[at + VARIANCE] == pytest.approx([
-            10 + weight * 2, 3 + weight * (between - 4 - 3), 2 + weight * (4 - 2),
-            100 + weight * (between + 4 - 100), seen + 1,
-        ])  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("total", "seen", "middle"),
-    [(100.0, 48, 50.0), (4.0, 48, 4.0), (0.04, 48, 0.4), (4.0, 47, 50.0), (0.0, 48, 50.0)],
-)
-def test_what_is_compared_is_held_at_two_deviations(
-    total: float, seen: float, middle: float
-) -> None:
-    held = min(middle, 20.0) if total == 100.0 else middle
-    for sign in (1.0, -1.0):
-        s = state(D_TOTAL=total, D_COMPARED=seen)
-        _learn(s, _slots(d1=(sign * 50.0, sign * 50.0), d2=(sign * 50.0, sign * 50.0)))
-        weight = 1 / min(seen + 1, 48)
-        assert s[OF_DAYS + season.MIDDLE] == pytest.approx(sign * weight * held)
+    assert learn(state(**given), slots_of(w1=D1), few=True)[season.RECORD] == 7.0
 
 
 def test_a_half_hour_keeps_its_least_and_greatest_value() -> None:
-    s, slots = state(), _slots()
+    s, slots = state(), slots_of()
     for y in (5.0, 9.0, 3.0, 4.0):
-        _learn(s, slots, y)
+        learn(s, slots, y)
     at = 2 * (NOW % RING)
     assert slots[at : at + 2].tolist() == [3.0, 9.0]
     assert np.isnan(np.delete(slots, [at, at + 1])).all()
@@ -313,7 +260,7 @@ def test_a_half_hour_keeps_its_least_and_greatest_value() -> None:
 def test_half_hours_that_were_left_out_are_forgotten() -> None:
     for gap in (1, 3, RING - 1, RING, 5 * RING):
         s, slots = state(NOW=NOW), np.full(2 * RING, 7.0, np.float32)
-        _learn(s, slots, 1.0, NOW + gap)
+        learn(s, slots, 1.0, NOW + gap)
         kept = np.isnan(slots).reshape(-1, 2).all(axis=1)
         assert kept.sum() == min(gap, RING) - 1
         now = (NOW + gap) % RING
@@ -338,17 +285,17 @@ def test_noise_is_half_of_the_spread_or_of_the_step_from_what_was_before(
     noise: float,
     after: float,
 ) -> None:
-    s, slots = state(NOW=NOW, NOISE=noise), _slots(h0=half)
+    s, slots = state(NOW=NOW, NOISE=noise), slots_of(h0=half)
     for back, seen in others.items():
-        _put(slots, NOW - back, *seen)
-    _learn(s, slots, 1.0, NOW + 1)
+        put(slots, NOW - back, *seen)
+    learn(s, slots, 1.0, NOW + 1)
     assert s[season.NOISE] == pytest.approx(after)
 
 
 def test_a_first_half_hour_says_nothing_of_noise() -> None:
-    s = _learn(state(NOISE=3.0), _slots(h0=(1.0, 9.0)))
+    s = learn(state(NOISE=3.0), slots_of(h0=(1.0, 9.0)))
     assert s[season.NOISE] == 3.0
-    empty = _learn(state(NOW=NOW, NOISE=3.0), _slots(), 1.0, NOW + 1)
+    empty = learn(state(NOW=NOW, NOISE=3.0), slots_of(), 1.0, NOW + 1)
     assert empty[season.NOISE] == 3.0
 
 
@@ -360,15 +307,15 @@ def test_a_half_hour_is_wrong_by_what_it_saw_itself(
 ) -> None:
     given = {"SUM": 900.0, "HIGHEST": highest, "RISEN": 1.0, "RECORD": 7.0, "SEEN": 5.0, "OUT": 0.3}
     s = state(NOW=NOW, DAYS=days, **given)
-    _learn(s, _slots(), 1.0, NOW + 1)
+    learn(s, slots_of(), 1.0, NOW + 1)
     names = [season.SEEN, season.HALVES, season.OUTS, season.HIGHEST, season.RISEN, season.RECORD]
     if outs is None:
         assert s[names].tolist() == [5.0, 0.0, 0.0, highest, 1.0, 7.0]
     else:
-        assert s[names] == pytest.approx([6.0, 1.0, outs, 0.0, 0.0, 7.0 * (1 - 1 / 1344)])
+        assert s[names] == pytest.approx([6.0, 1.0, outs, 0.0, 0.0, 7.0 * (1 - 1 / 8736)])
     assert s[season.OUT] == 0.3  # until the day is over
     again = s.copy()
-    _learn(s, _slots(), 1.0, NOW + 1)
+    learn(s, slots_of(), 1.0, NOW + 1)
     np.testing.assert_array_equal(s, again)  # the same half hour
 
 
@@ -380,13 +327,13 @@ def test_how_often_the_season_was_wrong_is_counted_by_days(
     days: int, out: float, after: float
 ) -> None:
     s = state(NOW=NOW, DAYS=3, HALVES=47, OUTS=11, HIGHEST=9.0, OUT=out, COUNTED=days)
-    _learn(s, _slots(), 1.0, NOW + 1)
+    learn(s, slots_of(), 1.0, NOW + 1)
     names = [season.OUT, season.HALVES, season.OUTS, season.COUNTED]
     assert s[names] == pytest.approx([after, 0, 0, min(days + 1, 28)])
 
 
 def test_a_season_that_begins_again_knows_no_day_but_how_often_it_was_wrong() -> None:
-    s, slots = returning(OUT=0.2, COUNTED=9, RECORD=3.0, PEAK=8.0), _slots(d1=D1)
+    s, slots = returning(OUT=0.2, COUNTED=9, RECORD=3.0, PEAK=8.0), slots_of(d1=D1)
     season_restart(s, slots)
     names = [season.OUT, season.COUNTED, season.RECORD]
     assert s[names].tolist() == [0.2, 9.0, 8.0]

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.directions import NEVER_ACCEPTED
-from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
+from padit.transforms.detectors.usual_alert import follow, known_then, open_alert, severity, told
 from padit.transforms.detectors.usual_channels import (
     activity,
     before,
@@ -70,6 +70,7 @@ from padit.transforms.detectors.usual_state import (
     NEWS,
     OPEN,
     QUEUE,
+    REACHED,
     RUN,
     SEASON_AT,
     SEASONAL,
@@ -214,8 +215,10 @@ def _step(
         news = _news(c, verdict, new, limits[0])
         if news >= limits[0]:
             open_alert(s, t)
+            s[REACHED], s[REACHED + 1] = reached(memory)
     if s[OPEN] > 0:
-        s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0, (directions & NEVER_ACCEPTED) != 0)
+        over = c[OVER] if fresh and not known_then(s, y, directions) else 0.0
+        s[SEVERE] = severity(s, t, over, (directions & NEVER_ACCEPTED) != 0)
         s[LEVEL] = follow(s, season, t, y, verdict, channel, limits, (directions & 4) != 0)
     elif fresh:
         _learn(s, c, a, t, y, active, directions)

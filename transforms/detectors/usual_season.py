@@ -8,8 +8,9 @@ is evidence as in `usual_evidence`; from two weeks on the weeks decide, so that 
 quiet as a weekend is news and a weekend is not.
 
 How much of the variance of the half hours before the time of the day or week explains says how far
-outside a value has to be: nothing beyond what is known where it explains all, four standard
-deviations beyond it, and twice as much evidence, where it explains nothing. The limit rises with
+outside a value has to be: four standard deviations, of the part that it does not explain, beyond
+what is known. Twice as much evidence is needed where it explains nothing, and a quarter where it
+explains half and more and a value lies eight such deviations beyond. The limit rises with
 the share of the half hours of the last four weeks that were outside, each day counted once it is
 over, and with what the sum reached before, so that a long excursion does not raise its own limit.
 
@@ -54,16 +55,15 @@ MIDDLE, BETWEEN, ERROR, TOTAL, COMPARED = 0, 1, 2, 3, 4
 RISEN = 25  # the sum of this half hour alone, and HIGHEST the most it reached
 HALVES, OUTS = 26, 27  # half hours of this day, and those outside
 SEASON = 28
-HOLD = 2.0  # deviations
+HOLD, LEAST = 2.0, 0.01  # deviations; of a time's own mean, this share of the variance at the least
 CLEAR, NO_SEASON = 0.5, 2.0  # share that a season explains; times the evidence if it is nothing
-APART = 4.0
-GROSS = 8.0
-MOST, GROSSLY = 4.0, 16.0
+APART, GROSS = 4.0, 8.0  # standard deviations beyond what is known, of what no season explains
+MOST, GROSSLY = 4.0, 16.0  # what a sample counts at most, and one that lies grossly outside
 SURELY = 16.0  # times the error, of a week whose days are alike
 LIMIT = 8.0
 PROVEN = 96  # half hours that were judged before the season may speak
 MONTH = 7.0 * WEEKS  # days
-FADE = 1.0 - 1.0 / (WEEK * 26)
+FADE = 1.0 - 1.0 / (26 * WEEK)  # as long as the budget gives a series one alert
 WRONG = 30.0  # how much wider its limit is where it is always wrong
 
 
@@ -234,7 +234,9 @@ def _compare(
 ) -> None:
     """Analysis of variance (Fisher 1925): between the times of a period, and of a time's mean.
 
-    Of the middle of each half hour, held at two deviations, averaged over a period.
+    Of the middle of each half hour, held at two deviations, averaged over a period. The days of one
+    time are held at two of their own deviations, so that a day that was told is no reason to miss
+    the next.
     """
     known = s[at + COMPARED] >= DAY
     limit = HOLD * math.sqrt(max(s[at + TOTAL], 0.0)) if known else np.inf
@@ -251,6 +253,9 @@ def _compare(
             squares += away * (y - mean)
     if found < 2:
         return
+    if 0 < limit < np.inf:
+        within = max(s[at + TOTAL] - s[at + BETWEEN], LEAST * s[at + TOTAL])
+        squares = min(squares, HOLD * HOLD * within * found)
     error = squares / ((found - 1) * found)
     weight = 1.0 / min(s[at + COMPARED] + 1.0, period)
     s[at + COMPARED] += 1.0

@@ -72,7 +72,7 @@ def test_what_lies_outside_adds_up_and_falls_while_all_is_usual(
         ({"D_BETWEEN": 9.0, "D_TOTAL": 9.0}, 0.0, 1.0),
         ({"D_BETWEEN": 12.0, "D_TOTAL": 9.0}, 0.0, 1.0),
         ({"D_BETWEEN": 4.5, "D_TOTAL": 9.0}, 6.0 * 2.0**0.5, 1.0),
-        ({"D_BETWEEN": 2.25, "D_TOTAL": 9.0}, 6.0 * 3.0**0.5, 1.5),
+        ({"D_BETWEEN": 1.8, "D_TOTAL": 9.0}, 12.0 * 0.8**0.5, 1.5),
         ({"D_BETWEEN": 0.0, "D_TOTAL": 9.0}, 12.0, 2.0),
         ({"D_BETWEEN": -1.0, "D_TOTAL": 9.0}, 12.0, 2.0),
         ({"D_BETWEEN": 9.0, "D_TOTAL": 9.0, "D_COMPARED": 47}, 12.0, 2.0),
@@ -93,7 +93,7 @@ def test_the_less_a_season_explains_the_farther_outside_a_value_has_to_be(
 @pytest.mark.parametrize(
     ("between", "beyond", "gain"),
     [
-        (4.5, 17.0 - 0.1, 3.5), (4.5, 17.0, 12.0), (4.5, -17.0, 12.0), (4.4, 18.0, 3.5),
+        (3.7, 18.4, 3.5), (3.7, 18.5, 12.0), (3.7, -18.5, 12.0), (3.5, 19.0, 3.5),
         (9.0, 40.0, 12.0),
     ],
 )  # fmt: skip

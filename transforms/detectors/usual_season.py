@@ -10,7 +10,7 @@ quiet as a weekend is news and a weekend is not.
 How much of the variance of the half hours before the time of the day or week explains says how far
 outside a value has to be: four standard deviations, of the part that it does not explain, beyond
 what is known. Twice as much evidence is needed where it explains nothing, and a quarter where it
-explains half and more and a value lies eight such deviations beyond. The limit rises with
+explains two fifths and more and a value lies eight such deviations beyond. The limit rises with
 the share of the half hours of the last four weeks that were outside, each day counted once it is
 over, and with what the sum reached before, so that a long excursion does not raise its own limit.
 
@@ -56,7 +56,7 @@ RISEN = 25  # the sum of this half hour alone, and HIGHEST the most it reached
 HALVES, OUTS = 26, 27  # half hours of this day, and those outside
 SEASON = 28
 HOLD, LEAST = 2.0, 0.01  # deviations; of a time's own mean, this share of the variance at the least
-CLEAR, NO_SEASON = 0.5, 2.0  # share that a season explains; times the evidence if it is nothing
+CLEAR, NO_SEASON = 0.4, 2.0  # share that a season explains; times the evidence if it is nothing
 APART, GROSS = 4.0, 8.0  # standard deviations beyond what is known, of what no season explains
 MOST, GROSSLY = 4.0, 16.0  # what a sample counts at most, and one that lies grossly outside
 SURELY = 16.0  # times the error, of a week whose days are alike

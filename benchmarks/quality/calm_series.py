@@ -4,7 +4,8 @@ A family is one kind of calm: noise of some tail, noise that is slow, a season, 
 values in steps, mixtures, machines that go on and off, bursts of traffic, what follows the weather.
 Each seed draws its parameters (how slow, how high, how often) from wide ranges, so a threshold that
 suits one series says little about the next. A family makes its values for any sampling interval, by
-what happens in event time: an hour's cycle takes an hour at a sample a second and at one each five minutes.
+what happens in event time: an hour's cycle takes an hour at a sample a second and at one each five
+minutes.
 """
 
 import math

@@ -183,7 +183,7 @@ def test_a_record_is_in_units_of_what_widens_the_limit_and_of_news_the_least_lim
     told = returning(SUM=9.0)
     judged(told, 23.0, learn=False)
     assert told[season.PEAK] == 8.0
-    # so the limit grows by less than two thirds, whatever comes, and however often
+    # so the limit grows by less than two thirds, whatever comes
     assert max(8.0, 1.6 * told[season.PEAK]) == pytest.approx(12.8)
     opens = returning(SUM=12.0)
     judged(opens, 23.0)

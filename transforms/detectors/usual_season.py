@@ -110,8 +110,9 @@ def season_judge(
 def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
     """Add to the sum; its limit rises with its record and with how often the season is wrong.
 
-    The record is of the sum in units of what widens the limit. An alert counts as the least limit,
-    so what is told takes 1.6 times as much the next time, and not more with each.
+    The record is of the sum in units of what widens the limit: what it took until an alert opened
+    counts, and at least the least limit; what it reached beyond does not. So what is told takes 1.6
+    times as much the next time, and more only if it came slowly.
     """
     wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
     limit = max(LIMIT, 1.6 * s[RECORD])
@@ -123,7 +124,7 @@ def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
         gain *= limit * wide / 2.5
     s[SUM] = min(max(0.0, s[SUM] + gain), 1.5 * limit * wide)
     verdict = s[SUM] / wide
-    if verdict >= limit or not learn:  # told: what untold sums reached is not raised by it
+    if verdict >= limit or not learn:
         s[PEAK] = max(s[PEAK], min(verdict, max(LIMIT, s[RECORD])))
     else:
         s[PEAK] = max(s[PEAK], verdict)

@@ -1,6 +1,7 @@
 """A sample an hour, with days and weekends: few samples, of which each counts."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
@@ -55,3 +56,22 @@ def test_a_quiet_day_is_told_two_weeks_after_another_one() -> None:
         opened = np.array(_opened(value))
         told += sum(bool(((opened >= at) & (opened < at + 24)).any()) for at in quiet)
     assert told >= 14
+
+
+@pytest.mark.parametrize(
+    ("times", "hours", "day", "opens"),
+    [(2.0, 10, 3, True), (3.0, 4, 2, True), (3.0, 4, 5, True), (1.3, 10, 3, False)],
+)
+def test_what_lies_far_beyond_the_first_days_is_told_before_the_first_week_is_over(
+    times: float, hours: int, day: int, opens: bool
+) -> None:
+    """Six swings of a daily cycle take six days; the second day knows how far a day goes."""
+    for seed in range(4):
+        hour = np.arange(24 * 9)
+        value = 40 + 8 * np.sin(2 * np.pi * (hour - 7) / 24)
+        value += np.random.default_rng(seed).normal(size=len(hour))
+        assert _opened(value) == []
+        at = 24 * day + 10
+        value[at : at + hours] *= times
+        found = _opened(value)
+        assert bool(found and at <= found[0] < at + hours) == opens

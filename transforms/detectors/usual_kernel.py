@@ -29,7 +29,7 @@ from padit.transforms.detectors.usual_evidence import (
     known,
 )
 from padit.transforms.detectors.usual_homes import HOMES, at_home, keep_home
-from padit.transforms.detectors.usual_runs import records_in_a_row
+from padit.transforms.detectors.usual_runs import far_in_a_row, records_in_a_row
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     CHANNEL,
@@ -335,12 +335,21 @@ def _judge(
     row = records_in_a_row(s, c, y, directions, closed)
     if row > verdict and ripe(s, c, t, directions, far):
         verdict, channel = row, UPWARD if s[BEYOND] > 0 else DOWNWARD
-    alone = extreme(c, y, far, seldom)
-    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
-        alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))), seldom)
-    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
-        verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
+    above = y >= c[CENTRE]
+    if directions & (UP if above else DOWN):
+        alone = _far(s, c, y, far, seldom, context & AGED != 0)
+        if alone > verdict:
+            verdict, channel = alone, UPWARD if above else DOWNWARD
     return verdict, channel
+
+
+@lean_kernel
+def _far(s: Array, c: Array, y: float, far: float, seldom: bool, aged: bool) -> float:
+    """The verdict that a value, or those in a row with it, lie far beyond all that was seen."""
+    alone = extreme(c, y, far, seldom)
+    if alone > 0:
+        alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))), seldom)
+    return max(alone, far_in_a_row(s, c, y, far)) if seldom and aged else alone
 
 
 @lean_kernel

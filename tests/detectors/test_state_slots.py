@@ -20,7 +20,7 @@ SERIES = """
     AGE LAST_TIME LAST STEP1 STEP2 ACTIVE RISES FALLS EQUALS COUNTER RUN RUN_RECORD RUNS OPEN SINCE
     CALM RUN_MEAN BORN WAITING STASHED STRIDE TURN ACTIVITY_FLOOR STEP_SUM STEPS JUDGED WAITING_A
     NEXT_KIND INSIDE INTERVAL LEVEL CHANNEL_OF ACCEPTED JUDGED_VALUE NEWS SEVERE FAR_FOR FRACTIONS
-    RESETS RUN_SPREAD STOOD TOLD_RUN BEYOND BEYOND_FROM SPELL ROW
+    RESETS RUN_SPREAD STOOD TOLD_RUN BEYOND BEYOND_FROM SPELL
 """
 RANGE = """
     COUNT SWINGS SIDE CENTRE LOW HIGH OUTSIDE_RUN JUMP NEWEST RECENT FULL_SWINGS LEAST MOST QUANTUM
@@ -47,7 +47,7 @@ def _all(places: list[int], count: int) -> bool:
 def test_a_series_of_usual() -> None:
     kinds = list(range(usual_state.KIND, usual_state.KIND + 2 * usual_state.KINDS))
     pairs = [usual_state.LONGEST, usual_state.TOLD_SPELL, usual_state.FARTHEST,
-             usual_state.TOLD_FARTHEST, usual_state.REACHED]  # fmt: skip
+             usual_state.TOLD_FARTHEST]  # fmt: skip
     sides = [one + k for one in pairs for k in range(2)]
     homes = list(range(usual_state.HOME, usual_state.HOME + 3 * HOMES))
     assert _all(_places(usual_state, SERIES) + kinds + sides + homes, usual_state.QUEUE)

@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from padit.transforms.detectors import usual_scale, usual_season, usual_state
-from padit.transforms.detectors.directions import NEVER_ACCEPTED
-from padit.transforms.detectors.usual_alert import follow, known_then, open_alert, severity, told
+from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_scale import CHANNEL, MEMORY, RING, STATISTICS
 from padit.transforms.detectors.usual_season import SEASON, SLOTS_OF_SEASON
 from padit.transforms.detectors.usual_state import (
@@ -107,22 +106,6 @@ def test_an_alert_is_critical_after_five_minutes_and_eight_samples_far_outside(
     assert s[usual_state.FAR_FOR] == pytest.approx(far_for * MINUTE)
     expected = 3.86 * 9 / 8 if verdict is None else verdict
     assert found == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("y", "directions", "kinds", "known"),
-    [
-        (10.0, 3, [], True), (40.0, 3, [], True), (9.9, 3, [], False), (40.1, 3, [], False),
-        (40.0, 3 | NEVER_ACCEPTED, [], False), (40.0, 3, [(41.0, 1.0)], False),
-        (40.0, 3, [(41.0, 3.0)], True),
-    ],
-)  # fmt: skip
-def test_what_was_known_as_an_alert_opened_is_not_critical_where_none_was_told(
-    y: float, directions: int, kinds: list[tuple[float, float]], known: bool
-) -> None:
-    s = _kinds(_state(), *kinds)
-    s[usual_state.REACHED : usual_state.REACHED + 2] = 10.0, 40.0
-    assert known_then(s, y, directions) == known
 
 
 @pytest.mark.parametrize("given", [{}, {"C_LOW": 20.0}, {"C_FULL_SWINGS": 8.0}])

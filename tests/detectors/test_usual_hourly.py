@@ -1,7 +1,6 @@
 """A sample an hour, with days and weekends: few samples, of which each counts."""
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
@@ -58,20 +57,33 @@ def test_a_quiet_day_is_told_two_weeks_after_another_one() -> None:
     assert told >= 14
 
 
-@pytest.mark.parametrize(
-    ("times", "hours", "day", "opens"),
-    [(2.0, 10, 3, True), (3.0, 4, 2, True), (3.0, 4, 5, True), (1.3, 10, 3, False)],
-)
-def test_what_lies_far_beyond_the_first_days_is_told_before_the_first_week_is_over(
-    times: float, hours: int, day: int, opens: bool
-) -> None:
-    """Six swings of a daily cycle take six days; the second day knows how far a day goes."""
+def test_a_value_that_no_float32_is_stands_still_without_a_word() -> None:
+    """The days are kept as float32; by what they are rounded is no distance."""
+    for x in (0.1, 100.3, -1e-50, 1e300, -5e38):
+        assert _opened(np.full(24 * 40, x)) == []
+        little = np.full(24 * 40, x)
+        little[::2] = np.nextafter(x, np.inf)
+        assert _opened(little) == []
+
+
+def test_a_value_that_no_float32_holds_does_not_end_the_season() -> None:
     for seed in range(4):
-        hour = np.arange(24 * 9)
-        value = 40 + 8 * np.sin(2 * np.pi * (hour - 7) / 24)
-        value += np.random.default_rng(seed).normal(size=len(hour))
-        assert _opened(value) == []
-        at = 24 * day + 10
-        value[at : at + hours] *= times
-        found = _opened(value)
-        assert bool(found and at <= found[0] < at + hours) == opens
+        value = _orders(seed, weeks=8)
+        value[24 * 20 + 3] = 1e300
+        noon = 24 * (42 + seed % 4) + 10
+        value[noon : noon + 8] *= 0.35
+        opened = np.array(_opened(value))
+        assert ((opened >= noon) & (opened < noon + 8)).any()
+
+
+def test_a_fault_of_each_month_is_told_each_month() -> None:
+    """What was told does not raise the limit without end."""
+    told = 0
+    for seed in range(4):
+        value = _orders(seed, weeks=24)
+        quiet = [24 * 7 * week + 24 * (week % 5) for week in range(6, 24, 4)]
+        for at in quiet:
+            value[at : at + 24] *= 0.4
+        opened = np.array(_opened(value))
+        told += sum(bool(((opened >= at) & (opened < at + 24)).any()) for at in quiet)
+    assert told >= 17  # of 20

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
-from padit.transforms.detectors.directions import NEVER_ACCEPTED
 from padit.transforms.detectors.usual_evidence import (
     accept_evidence,
     close_evidence,
@@ -42,7 +41,6 @@ from padit.transforms.detectors.usual_state import (
     LASTING,
     NEXT_KIND,
     OPEN,
-    REACHED,
     RUN_RECORD,
     SEASON_AT,
     SEASONAL,
@@ -60,7 +58,7 @@ from padit.transforms.detectors.usual_state import (
     WAITING_A,
 )
 
-__all__ = ["follow", "known_then", "open_alert", "severity", "told"]
+__all__ = ["follow", "open_alert", "severity", "told"]
 
 ROUTINE, NEARLY = 3.0, 0.7  # times; share of the distance
 CRITICAL = 3.86  # the verdict that scores 0.9
@@ -196,16 +194,6 @@ def told(s: Array, y: float) -> bool:
             return False
         found |= 0 < s[at + 1] < ROUTINE and away * place >= NEARLY * place * place
     return bool(found)
-
-
-@lean_kernel
-def known_then(s: Array, y: float, directions: int) -> bool:
-    """Whether a value lies within all that was known as the alert opened, so is not CRITICAL.
-
-    Not so of an availability or an error rate, nor where an excursion was that was told.
-    """
-    known = s[REACHED] <= y <= s[REACHED + 1]
-    return bool(known and not directions & NEVER_ACCEPTED and not told(s, y))
 
 
 @kernel

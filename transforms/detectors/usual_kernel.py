@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
 from padit.transforms.detectors.directions import NEVER_ACCEPTED
-from padit.transforms.detectors.usual_alert import follow, known_then, open_alert, severity, told
+from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_channels import (
     activity,
     before,
@@ -29,7 +29,7 @@ from padit.transforms.detectors.usual_evidence import (
     known,
 )
 from padit.transforms.detectors.usual_homes import HOMES, at_home, keep_home
-from padit.transforms.detectors.usual_runs import far_in_a_row, records_in_a_row
+from padit.transforms.detectors.usual_runs import records_in_a_row
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     CHANNEL,
@@ -70,7 +70,6 @@ from padit.transforms.detectors.usual_state import (
     NEWS,
     OPEN,
     QUEUE,
-    REACHED,
     RUN,
     SEASON_AT,
     SEASONAL,
@@ -215,10 +214,8 @@ def _step(
         news = _news(c, verdict, new, limits[0])
         if news >= limits[0]:
             open_alert(s, t)
-            s[REACHED], s[REACHED + 1] = reached(memory)
     if s[OPEN] > 0:
-        over = c[OVER] if fresh and not known_then(s, y, directions) else 0.0
-        s[SEVERE] = severity(s, t, over, (directions & NEVER_ACCEPTED) != 0)
+        s[SEVERE] = severity(s, t, c[OVER] if fresh else 0.0, (directions & NEVER_ACCEPTED) != 0)
         s[LEVEL] = follow(s, season, t, y, verdict, channel, limits, (directions & 4) != 0)
     elif fresh:
         _learn(s, c, a, t, y, active, directions)
@@ -335,21 +332,12 @@ def _judge(
     row = records_in_a_row(s, c, y, directions, closed)
     if row > verdict and ripe(s, c, t, directions, far):
         verdict, channel = row, UPWARD if s[BEYOND] > 0 else DOWNWARD
-    above = y >= c[CENTRE]
-    if directions & (UP if above else DOWN):
-        alone = _far(s, c, y, far, seldom, context & AGED != 0)
-        if alone > verdict:
-            verdict, channel = alone, UPWARD if above else DOWNWARD
-    return verdict, channel
-
-
-@lean_kernel
-def _far(s: Array, c: Array, y: float, far: float, seldom: bool, aged: bool) -> float:
-    """The verdict that a value, or those in a row with it, lie far beyond all that was seen."""
     alone = extreme(c, y, far, seldom)
-    if alone > 0:
+    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
         alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))), seldom)
-    return max(alone, far_in_a_row(s, c, y, far)) if seldom and aged else alone
+    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
+        verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
+    return verdict, channel
 
 
 @lean_kernel

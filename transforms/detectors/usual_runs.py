@@ -14,17 +14,12 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.usual_channels import before, kept_for, of_a_day
-from padit.transforms.detectors.usual_evidence import DOWN, FEW, UP, YOUNG, known
+from padit.transforms.detectors.usual_evidence import DOWN, FEW, UP, known
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     COUNT,
-    HIGH,
     LEAP,
-    LEAST,
-    LOW,
-    MOST,
     OVER,
-    QUANTUM,
     SCALE,
     SIDES,
     TENTH,
@@ -38,19 +33,17 @@ from padit.transforms.detectors.usual_state import (
     BEYOND_FROM,
     FARTHEST,
     LONGEST,
-    ROW,
     SPELL,
     TOLD_FARTHEST,
     TOLD_SPELL,
 )
 
-__all__ = ["accept_runs", "close_runs", "far_in_a_row", "records_in_a_row"]
+__all__ = ["accept_runs", "close_runs", "records_in_a_row"]
 
 Array = NDArray[np.float64]
 BUDGET = 400.0  # series-days with one such run by chance
 MONTH = 28.0  # days, or so many times 4,096 samples: what comes each week is known
 MARGIN = 0.5  # of how far the farthest lies
-ABSURD, CAP = 8.0, 1.5  # ranges, of `usual_evidence.extreme`; how far above news a row counts
 LONGER = 1.6  # times the longest run outside before
 
 
@@ -81,29 +74,6 @@ def records_in_a_row(s: Array, c: Array, y: float, context: int, learn: bool) ->
     needed = TENTH * log2(BUDGET * max(of_a_day(s), 1.0))
     longest = s[LONGEST] if upward else s[LONGEST + 1]
     return float(min(chance / needed, abs(s[BEYOND]) / (LONGER * longest + 1.0)))
-
-
-@lean_kernel
-def far_in_a_row(s: Array, c: Array, y: float, far: float) -> float:
-    """The verdict that samples in a row lie far beyond all that a series of few samples has shown.
-
-    Samples 15 minutes apart and more need a week to be known by their swings. Until then, from the
-    second day on, distances of at least one range add up, to as many as are news of one sample.
-
-    Args:
-        s: float64 (SLOTS,).
-        c: float64 (CHANNEL,).
-        y: the value.
-        far: how far it lies from all values that are remembered.
-    """
-    reach = c[MOST] - c[LEAST]
-    beyond = min(max(y - c[MOST], c[LEAST] - y), far)
-    new = c[COUNT] >= YOUNG and reach > 2.0 * c[QUANTUM] and c[LOW] < c[HIGH]
-    if not new or beyond < reach or known(c):
-        s[ROW] = 0.0
-        return 0.0
-    s[ROW] = min(s[ROW] + beyond / reach, CAP * ABSURD)
-    return float(s[ROW] / ABSURD)
 
 
 @lean_kernel

@@ -9,10 +9,11 @@ quiet as a weekend is news and a weekend is not.
 
 How much of the variance of the half hours before the time of the day or week explains says how far
 outside a value has to be: four standard deviations, of the part that it does not explain, beyond
-what is known. Twice as much evidence is needed where it explains nothing, and a quarter where it
-explains two fifths and more and a value lies eight such deviations beyond. The limit rises with
-the share of the half hours of the last four weeks that were outside, each day counted once it is
-over, and with what the sum reached before, so that a long excursion does not raise its own limit.
+what is known. Twice as much evidence is needed where it explains nothing; where it explains two
+fifths and more, a value eight such deviations beyond counts up to four times as much. The limit
+rises with the share of the half hours of the last four weeks that were outside, each day counted
+once it is over, and with what the sum reached before, so that a long excursion does not raise its
+own limit. Days, weeks and the fading of records are counted in half hours that have a sample.
 
 All that happens is learnt here, faults too: one of them moves no second least.
 """
@@ -60,10 +61,12 @@ CLEAR, NO_SEASON = 0.4, 2.0  # share that a season explains; times the evidence 
 APART, GROSS = 4.0, 8.0  # standard deviations beyond what is known, of what no season explains
 MOST, GROSSLY = 4.0, 16.0  # what a sample counts at most, and one that lies grossly outside
 SURELY = 16.0  # times the error, of a week whose days are alike
+ROUNDED, FARTHEST = 2.0**-22, 1e30  # of a value, by which a float32 may miss it; the greatest kept
+WILD = 20.0  # times the noise that a half hour counts at most: it doubles it
 LIMIT = 8.0
 PROVEN = 96  # half hours that were judged before the season may speak
 MONTH = 7.0 * WEEKS  # days
-FADE = 1.0 - 1.0 / (26 * WEEK)  # as long as the budget gives a series one alert
+FADE = 1.0 - 1.0 / (26 * WEEK)  # a half hour that has a sample
 WRONG = 30.0  # how much wider its limit is where it is always wrong
 
 
@@ -82,13 +85,15 @@ def season_judge(
     """
     if s[DAYS] < 1:
         return 0.0, directions
+    y = float(_stored(y))
     unit = 0.25 * (s[HIGH] - s[LOW]) + s[NOISE]
     context = directions
     if s[LOW] - unit <= y <= s[HIGH] + unit:
         context |= HINT | KNOWN if s[DAYS] >= 2 else HINT
     if s[DAYS] < 3:
         return 0.0, context
-    unit = 0.2 * (s[STRICT_HIGH] - s[STRICT_LOW]) + s[NOISE] + 1e-300
+    largest = max(abs(s[STRICT_LOW]), abs(s[STRICT_HIGH]))
+    unit = max(0.2 * (s[STRICT_HIGH] - s[STRICT_LOW]) + s[NOISE], ROUNDED * largest, 1e-300)
     share = _explained(s)
     doubt *= 1.0 + (NO_SEASON - 1.0) * max(0.0, 1.0 - share / CLEAR)
     deviation = math.sqrt((1.0 - share) * max(s[OF_DAYS + TOTAL], 0.0))
@@ -110,9 +115,9 @@ def season_judge(
 def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
     """Add to the sum; its limit rises with its record and with how often the season is wrong.
 
-    The record is of the sum in units of what widens the limit: what it took until an alert opened
-    counts, and at least the least limit; what it reached beyond does not. So what is told takes 1.6
-    times as much the next time, and more only if it came slowly.
+    The record is of the sum in units of what widens the limit, and the least limit at most: what is
+    told, or all but, takes 1.6 times as much the next time, and never more, so a fault of each
+    month is told each month.
     """
     wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
     limit = max(LIMIT, 1.6 * s[RECORD])
@@ -124,10 +129,7 @@ def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
         gain *= limit * wide / 2.5
     s[SUM] = min(max(0.0, s[SUM] + gain), 1.5 * limit * wide)
     verdict = s[SUM] / wide
-    if verdict >= limit or not learn:
-        s[PEAK] = max(s[PEAK], min(verdict, max(LIMIT, s[RECORD])))
-    else:
-        s[PEAK] = max(s[PEAK], verdict)
+    s[PEAK] = max(s[PEAK], min(verdict, LIMIT))
     if s[SUM] == 0.0:
         s[RECORD] = max(s[RECORD], s[PEAK])
         s[PEAK] = 0.0
@@ -161,6 +163,8 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float, few: bo
             spread = 0.5 * (slots[2 * at + 1] - slots[2 * at])
             if spread == 0.0:  # one value, or a line that stands still
                 spread = _step_from(slots, before)
+            if s[NOISE] > 0:
+                spread = min(spread, WILD * s[NOISE])
             if spread >= 0:
                 s[NOISE] = spread if s[NOISE] == 0 else s[NOISE] + 0.05 * (spread - s[NOISE])
             for k in range(before + 1, min(now, before + RING) + 1):
@@ -168,9 +172,15 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float, few: bo
         s[NOW] = now
         _envelope(s, slots, now, few)
     at = 2 * (now % RING)
-    low, high = slots[at], slots[at + 1]
-    slots[at] = y if not low <= y else low
-    slots[at + 1] = y if not high >= y else high
+    low, high, kept = slots[at], slots[at + 1], _stored(y)
+    slots[at] = kept if not low <= kept else low
+    slots[at + 1] = kept if not high >= kept else high
+
+
+@lean_kernel
+def _stored(y: float) -> np.float32:
+    """A value as the days keep it: rounded, and within what a float32 holds."""
+    return np.float32(min(max(y, -FARTHEST), FARTHEST))
 
 
 @lean_kernel

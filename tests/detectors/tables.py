@@ -19,14 +19,14 @@ MODEL = str(Path(__file__).with_name("model_xy.json"))
 
 
 def table_of(
-    values: Mapping[Series, Array], start: Mapping[Series, int] | None = None
+    values: Mapping[Series, Array], start: Mapping[Series, int] | None = None, step: int = 1
 ) -> FeatureTable:
-    """One window with a sample a second of each series, from second `start` on."""
+    """One window with a sample each `step` seconds of each series, from number `start` on."""
     keys = tuple(sorted(key for key in values if len(values[key])))
     counts = [len(values[key]) for key in keys]
     first = [(start or {}).get(key, 0) for key in keys]
-    end = max((b + n for b, n in zip(first, counts, strict=True)), default=0) * SECOND
-    times = [np.arange(b, b + n) * SECOND for b, n in zip(first, counts, strict=True)]
+    end = max((b + n for b, n in zip(first, counts, strict=True)), default=0) * step * SECOND
+    times = [np.arange(b, b + n) * step * SECOND for b, n in zip(first, counts, strict=True)]
     return FeatureTable(
         keys,
         np.full(len(keys), end, np.int64),
@@ -39,11 +39,11 @@ def table_of(
     )
 
 
-def cut(values: Mapping[Series, Array], at: Sequence[int]) -> Iterator[FeatureTable]:
+def cut(values: Mapping[Series, Array], at: Sequence[int], step: int = 1) -> Iterator[FeatureTable]:
     """The same samples in several tables."""
     edges = [0, *at, max(len(v) for v in values.values())]
     for a, b in pairwise(edges):
-        yield table_of({key: v[a:b] for key, v in values.items()}, dict.fromkeys(values, a))
+        yield table_of({key: v[a:b] for key, v in values.items()}, dict.fromkeys(values, a), step)
 
 
 def samples(

@@ -1,11 +1,14 @@
 """A sample an hour, with days and weekends: few samples, of which each counts."""
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.detectors import create_detector
+from tests.detectors.tables import cut, samples, table_of
 
 HOUR = 3_600_000_000
 START = 1_772_409_600_000_000  # a Monday
@@ -87,3 +90,17 @@ def test_a_fault_of_each_month_is_told_each_month() -> None:
         opened = np.array(_opened(value))
         told += sum(bool(((opened >= at) & (opened < at + 24)).any()) for at in quiet)
     assert told >= 17  # of 20
+
+
+@given(at=st.lists(st.integers(1, 24 * 7 * 4 - 1), max_size=8, unique=True))
+@settings(max_examples=10, deadline=None)
+def test_any_cut_of_weeks_of_hours_gives_the_same_bytes(at: list[int]) -> None:
+    """Four weeks: what is not seen for a month is forgotten, and a piece is one window here."""
+    values = {Series("shop", f"orders{seed}"): _orders(seed, weeks=4) for seed in range(3)}
+    values[Series("shop", "orders1")][24 * 22 : 24 * 23] *= 0.4
+    values[Series("shop", "orders2")][24 * 20] = 1e300
+    detector = create_detector("usual", {})
+    whole = samples(detector, [table_of(values, step=3600)])
+    parts = samples(detector, list(cut(values, sorted(at), step=3600)), reload=True)
+    for key, expected in whole.items():
+        assert parts[key].tobytes() == expected.tobytes()

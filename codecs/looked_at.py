@@ -15,7 +15,7 @@ class LookedAt:
     """The records that one reader looks at, and the names that it met in them.
 
     Args:
-        most: names that are told apart.
+        most: names that are counted one by one; all others are counted together.
     """
 
     def __init__(self, most: int) -> None:

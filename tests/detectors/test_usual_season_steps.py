@@ -7,20 +7,8 @@ import pytest
 
 from padit.transforms.detectors import usual_season as season
 from padit.transforms.detectors.usual_evidence import DOWN, HINT, KNOWN, UP
-from padit.transforms.detectors.usual_season import (
-    RING,
-    season_restart,
-)
-from tests.detectors.season_states import (
-    BOTH,
-    NOW,
-    judged,
-    learn,
-    put,
-    returning,
-    slots_of,
-    state,
-)
+from padit.transforms.detectors.usual_season import RING, season_restart
+from tests.detectors.season_states import BOTH, NOW, judged, learn, put, returning, slots_of, state
 
 
 def test_before_the_second_day_nothing_is_known() -> None:
@@ -104,6 +92,9 @@ def test_what_lies_eight_deviations_beyond_is_news_at_once_if_there_is_a_season(
     verdict, _ = judged(s, (15.1 if beyond > 0 else 14.9) + beyond)
     assert s[season.SUM] == pytest.approx(gain)
     assert (verdict >= 1) == (gain == 12.0)  # as much as a sum can be
+
+
+def test_where_a_season_is_often_wrong_what_lies_grossly_outside_counts_sixteen() -> None:
     often = returning(OUT=0.1, D_BETWEEN=9.0, D_TOTAL=9.0)
     judged(often, 90.0)
     assert often[season.SUM] == pytest.approx(15.5)  # of 48

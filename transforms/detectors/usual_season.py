@@ -56,7 +56,8 @@ MIDDLE, BETWEEN, ERROR, TOTAL, COMPARED = 0, 1, 2, 3, 4
 RISEN = 25  # the sum of this half hour alone, and HIGHEST the most it reached
 HALVES, OUTS = 26, 27  # half hours of this day, and those outside
 SEASON = 28
-HOLD, LEAST = 2.0, 0.01  # deviations; of a time's own mean, this share of the variance at the least
+HOLD = 2.0  # deviations
+LEAST = 0.01  # share of the whole variance that a single time of the day has at the least
 CLEAR, NO_SEASON = 0.4, 2.0  # share that a season explains; times the evidence if it is nothing
 APART, GROSS = 4.0, 8.0  # standard deviations beyond what is known, of what no season explains
 MOST, GROSSLY = 4.0, 16.0  # what a sample counts at most, and one that lies grossly outside
@@ -66,7 +67,7 @@ WILD = 20.0  # times the noise that a half hour counts at most: it doubles it
 LIMIT = 8.0
 PROVEN = 96  # half hours that were judged before the season may speak
 MONTH = 7.0 * WEEKS  # days
-FADE = 1.0 - 1.0 / (26 * WEEK)  # a half hour that has a sample
+FADE = 1.0 - 1.0 / (26 * WEEK)  # of a record, a half hour that has a sample
 WRONG = 30.0  # how much wider its limit is where it is always wrong
 
 
@@ -115,9 +116,9 @@ def season_judge(
 def _add(s: Array, over: float, learn: bool, doubt: float) -> float:
     """Add to the sum; its limit rises with its record and with how often the season is wrong.
 
-    The record is of the sum in units of what widens the limit, and the least limit at most: what is
-    told, or all but, takes 1.6 times as much the next time, and never more, so a fault of each
-    month is told each month.
+    The record is of the sum in units of what widens the limit, and at most `LIMIT`. So after an
+    alert the next one needs at most 1.6 times as much evidence, and a fault that comes once a month
+    opens one each time.
     """
     wrong = max(s[OUT], 2.0 / (s[SEEN] + 1.0))
     limit = max(LIMIT, 1.6 * s[RECORD])
@@ -163,10 +164,10 @@ def season_learn(s: Array, slots: NDArray[np.float32], t: int, y: float, few: bo
             spread = 0.5 * (slots[2 * at + 1] - slots[2 * at])
             if spread == 0.0:  # one value, or a line that stands still
                 spread = _step_from(slots, before)
-            if s[NOISE] > 0:
-                spread = min(spread, WILD * s[NOISE])
-            if spread >= 0:
-                s[NOISE] = spread if s[NOISE] == 0 else s[NOISE] + 0.05 * (spread - s[NOISE])
+            if spread >= 0 and s[NOISE] == 0:
+                s[NOISE] = spread
+            elif spread >= 0:
+                s[NOISE] += 0.05 * (min(spread, WILD * s[NOISE]) - s[NOISE])
             for k in range(before + 1, min(now, before + RING) + 1):
                 slots[2 * (k % RING)] = slots[2 * (k % RING) + 1] = np.nan
         s[NOW] = now
@@ -267,7 +268,7 @@ def _compare(
             squares += away * (y - mean)
     if found < 2:
         return
-    if 0 < limit < np.inf:
+    if known and limit > 0:
         within = max(s[at + TOTAL] - s[at + BETWEEN], LEAST * s[at + TOTAL])
         squares = min(squares, HOLD * HOLD * within * found)
     error = squares / ((found - 1) * found)

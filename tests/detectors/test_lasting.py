@@ -167,6 +167,20 @@ def test_what_stands_for_accept_after_becomes_usual() -> None:
     assert np.flatnonzero(scores.score >= 0.7).size == 1
 
 
+def test_what_still_climbs_is_accepted_later_and_eight_times_later_at_the_latest() -> None:
+    value = _jobs(0, 2000)
+    away = np.arange(1100)
+    accepted = {}
+    for name, shift in (("stands", 0.0 * away), ("climbs", 0.15 * away)):
+        value[900:] = 56 + shift + 0.5 * np.random.default_rng(1).normal(size=1100)
+        detector = _detector(Levels(accept_after=60 * MINUTE))
+        _, scores = detector.step(detector.initial(), _table(value))
+        assert scores.accepted is not None
+        accepted[name] = int(np.flatnonzero(scores.accepted)[0]) - 900
+    assert accepted["stands"] < 120
+    assert 480 <= accepted["climbs"] < 520
+
+
 def test_an_alert_says_what_lasts_and_what_was_usual() -> None:
     value = _jobs(0, 1200)
     value[900:960] = 56

@@ -20,7 +20,8 @@ SERIES = """
     AGE LAST_TIME LAST STEP1 STEP2 ACTIVE RISES FALLS EQUALS COUNTER RUN RUN_RECORD RUNS OPEN SINCE
     CALM RUN_MEAN BORN WAITING STASHED STRIDE TURN ACTIVITY_FLOOR STEP_SUM STEPS JUDGED WAITING_A
     NEXT_KIND INSIDE INTERVAL LEVEL CHANNEL_OF ACCEPTED JUDGED_VALUE NEWS SEVERE FAR_FOR FRACTIONS
-    RESETS RUN_SPREAD STOOD TOLD_RUN BEYOND BEYOND_FROM SPELL
+    RESETS RUN_SPREAD STOOD TOLD_RUN BEYOND BEYOND_FROM SPELL STAY
+    STAY_PEAK RUN_LONG
 """
 RANGE = """
     COUNT SWINGS SIDE CENTRE LOW HIGH OUTSIDE_RUN JUMP NEWEST RECENT FULL_SWINGS LEAST MOST QUANTUM
@@ -49,8 +50,9 @@ def test_a_series_of_usual() -> None:
     pairs = [usual_state.LONGEST, usual_state.TOLD_SPELL, usual_state.FARTHEST,
              usual_state.TOLD_FARTHEST]  # fmt: skip
     sides = [one + k for one in pairs for k in range(2)]
+    stayed = list(range(usual_state.STAYED, usual_state.STAYED + 4))
     homes = list(range(usual_state.HOME, usual_state.HOME + 3 * HOMES))
-    assert _all(_places(usual_state, SERIES) + kinds + sides + homes, usual_state.QUEUE)
+    assert _all(_places(usual_state, SERIES) + kinds + sides + stayed + homes, usual_state.QUEUE)
     begins = _places(usual_state, "QUEUE STORE SEASON_AT VALUE ACTIVITY SLOTS")
     waiting = usual_state.WAIT + usual_state.WAIT_A
     assert np.diff(begins).tolist() == [waiting, usual_state.STASH, SEASON, CHANNEL, CHANNEL]

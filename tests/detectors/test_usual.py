@@ -177,7 +177,7 @@ def test_the_logarithm_is_that_of_the_library_to_nine_digits(x: float) -> None:
 def test_quantiles_are_those_of_the_sorted_memory(values: list[float]) -> None:
     channel = np.zeros(usual_scale.CHANNEL)
     for value in values:
-        usual_scale.remember(channel, value, False, False)
+        usual_scale.remember(channel, value, False, False, usual_scale.PATIENCE)
     usual_scale.fit(channel, 1e-12)
     ordered = sorted(values)
     n = len(ordered)

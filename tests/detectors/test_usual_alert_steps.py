@@ -262,7 +262,8 @@ def test_an_alert_of_which_nothing_was_kept_is_never_routine() -> None:
         (43.0, SIDE, [(43.0, 2.0), (0.0, 0.0)]),  # within three tenths of its distance
         (41.5, SIDE, [(50.0, 2.0), (0.0, 0.0)]),
         (64.0, SIDE, [(64.0, 2.0), (0.0, 0.0)]),
-        (66.0, SIDE, [(50.0, 1.0), (66.0, 1.0)]),
+        (84.0, SIDE, [(84.0, 2.0), (0.0, 0.0)]),  # less than twice as far
+        (86.0, SIDE, [(50.0, 1.0), (86.0, 1.0)]),
         (30.0, SIDE, [(50.0, 2.0), (0.0, 0.0)]),  # nearer than one before
         (30.0, BETWEEN, [(50.0, 1.0), (30.0, 1.0)]),
         (-20.0, SIDE, [(50.0, 1.0), (-20.0, 1.0)]),
@@ -277,12 +278,19 @@ def test_an_excursion_is_of_the_kind_that_lay_about_as_far_on_its_side(
 
 
 def test_the_margin_of_a_kind_is_at_least_half_of_the_usual_range() -> None:
-    s = _kinds(_stashed(_state(), [24.0] * 3), (19.5, 1.0))  # nine from the centre; margin five
+    s = _kinds(_stashed(_state(), [24.85] * 3), (19.9, 1.0))  # of 4.9 twice are 9.8; margin five
     _closed(s)
-    assert s[KIND : KIND + 2].tolist() == [24.0, 2.0]
-    s = _kinds(_stashed(_state(), [24.0] * 3), (18.9, 1.0))
+    assert s[KIND : KIND + 2].tolist() == [24.85, 2.0]
+    s = _kinds(_stashed(_state(), [24.85] * 3), (19.8, 1.0))
     _closed(s)
-    assert s[KIND : KIND + 4].tolist() == [18.9, 1.0, 24.0, 1.0]
+    assert s[KIND : KIND + 4].tolist() == [19.8, 1.0, 24.85, 1.0]
+
+
+def test_where_an_excursion_lay_is_where_it_was_outside_of_the_usual() -> None:
+    """An alert over a burst goes on for as long as its sums fall: most of its values are usual."""
+    s = _kinds(_stashed(_state(), [10.0] * 9 + [50.0] * 3), (50.0, 1.0))
+    _closed(s)
+    assert s[KIND : KIND + 4].tolist() == [50.0, 2.0, 0.0, 0.0]
 
 
 def test_four_kinds_are_known_and_a_new_one_takes_the_place_of_the_oldest() -> None:

@@ -82,10 +82,12 @@ def test_runs_are_weighed_by_their_samples(runs: list[int]) -> None:
 def test_the_fewer_samples_the_farther_out_an_absurd_value_lies(seen: int, times: float) -> None:
     c = np.zeros(usual_scale.CHANNEL)
     c[usual_scale.COUNT], c[usual_scale.LEAST], c[usual_scale.MOST] = seen, 1.0, 3.0
-    assert usual_evidence.extreme(c, 3.0 + 1.98 * times, np.inf, False) == pytest.approx(0.99)
-    found = usual_evidence.extreme(c, 3.0 + 2.02 * times, np.inf, False)
+    assert usual_evidence.extreme(c, 3.0 + 1.98 * times, np.inf, False, False) == pytest.approx(
+        0.99
+    )
+    found = usual_evidence.extreme(c, 3.0 + 2.02 * times, np.inf, False, False)
     assert found == pytest.approx(1.01 * times / 8)
-    nearer = usual_evidence.extreme(c, 3.0 + 2.02 * times, 1.98 * times, False)
+    nearer = usual_evidence.extreme(c, 3.0 + 2.02 * times, 1.98 * times, False, False)
     assert nearer == pytest.approx(0.99)  # a long memory had something nearer
 
 

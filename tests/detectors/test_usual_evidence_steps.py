@@ -140,20 +140,29 @@ def test_values_in_a_gap_that_the_channel_jumps_across_are_evidence() -> None:
 def test_one_value_alone_is_news_far_beyond_all_that_was_seen(
     y: float, far: float, given: Mapping[str, float], verdict: float
 ) -> None:
-    assert extreme(channel(**given), y, far, False) == pytest.approx(verdict, abs=0.003)
+    assert extreme(channel(**given), y, far, False, False) == pytest.approx(verdict, abs=0.003)
+
+
+def test_the_rate_of_a_counter_is_taken_to_be_uneven_by_a_tenth() -> None:
+    even = channel(LEAST=100.0, MOST=100.0 + 1e-9, CENTRE=100.0)
+    assert extreme(even, 150.0, 1e9, False, False) > 1.0
+    assert extreme(even, 150.0, 1e9, False, True) == pytest.approx(0.1)
+    assert extreme(even, 700.0, 1e9, False, True) > 1.0
 
 
 def test_a_sample_that_stands_for_a_quarter_of_an_hour_is_no_spike() -> None:
-    assert extreme(channel(), 34.0, 1e9, False) == pytest.approx(0.16)
-    assert extreme(channel(), 34.0, 1e9, True) == pytest.approx(1.0)
-    assert extreme(channel(QUANTUM=2.0), 34.0, 1e9, True) == pytest.approx(0.16)
+    assert extreme(channel(), 34.0, 1e9, False, False) == pytest.approx(0.16)
+    assert extreme(channel(), 34.0, 1e9, True, False) == pytest.approx(1.0)
+    assert extreme(channel(QUANTUM=2.0), 34.0, 1e9, True, False) == pytest.approx(0.16)
 
 
 @pytest.mark.parametrize(("quantum", "verdict"), [(0.0, 3.0), (1.9, 3.0), (2.0, 0.48)])
 def test_a_range_of_one_or_two_roundings_is_none_yet(quantum: float, verdict: float) -> None:
     c = channel(COUNT=8, QUANTUM=quantum)  # from -2 to 2
-    assert extreme(c, 98.0, 1e9, False) == pytest.approx(verdict if verdict > 1 else verdict / 3)
-    assert extreme(c, 602.0, 1e9, False) > 1.0
+    assert extreme(c, 98.0, 1e9, False, False) == pytest.approx(
+        verdict if verdict > 1 else verdict / 3
+    )
+    assert extreme(c, 602.0, 1e9, False, False) > 1.0
 
 
 def test_a_channel_is_known_by_its_swings_or_samples() -> None:

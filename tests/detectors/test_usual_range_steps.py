@@ -38,7 +38,7 @@ def test_a_value_goes_into_each_ring_whose_turn_it_is() -> None:
     c = channel(COUNT=0)
     c[[SIDES + scale.EDGE, LOWER + scale.EDGE]] = 100.0
     for y in range(1, 70):
-        remember(c, float(y), False, False)
+        remember(c, float(y), False, False, scale.PATIENCE)
     assert _ring(c, 0).tolist() == [*map(float, range(65, 70)), *map(float, range(6, 65))]
     assert _ring(c, 1)[:18].tolist() == [*(1.0 + 4 * k for k in range(18))]
     assert _ring(c, 2)[:6].tolist() == [1, 17, 33, 49, 65, 0]
@@ -50,17 +50,17 @@ def test_a_value_goes_into_each_ring_whose_turn_it_is() -> None:
 def test_the_greatest_steps_are_kept_and_fade() -> None:
     c = channel(COUNT=40, NEWEST=1.0, JUMP=2.0, LEAP=3.0)
     _ring(c, 0)[8] = 1.5
-    remember(c, 1.25, False, False)
+    remember(c, 1.25, False, False, scale.PATIENCE)
     assert c[[scale.JUMP, scale.LEAP]].tolist() == [2 * FADE, 3 * FADE]
-    remember(c, -2.75, False, False)
+    remember(c, -2.75, False, False, scale.PATIENCE)
     assert c[scale.JUMP] == 4.0
     assert c[scale.LEAP] == 3 * FADE * FADE
     far = channel(COUNT=40, LEAP=3.0)
     _ring(far, 0)[8] = 10.0
-    remember(far, 1.0, False, False)
+    remember(far, 1.0, False, False, scale.PATIENCE)
     assert far[scale.LEAP] == 9.0
     young = channel(COUNT=31, LEAP=3.0)
-    remember(young, 1e9, False, False)
+    remember(young, 1e9, False, False, scale.PATIENCE)
     assert young[scale.LEAP] == 3.0
 
 
@@ -79,7 +79,7 @@ def test_what_lies_outside_twice_in_a_row_is_learnt_late_and_slowly(
 ) -> None:
     c = channel(COUNT=count, OUTSIDE_RUN=run, LEAP=5.0)
     c[MEMORY:] = 77.0
-    remember(c, y, False, False)
+    remember(c, y, False, False, scale.PATIENCE)
     assert c[scale.OUTSIDE_RUN] == after
     places = [float(_ring(c, ring)[count // 4**ring % RING]) for ring in range(5)]
     due = [ring for ring in range(5) if count % 4**ring == 0]
@@ -104,15 +104,23 @@ def test_what_a_slow_young_series_does_is_learnt_until_it_has_swung_four_times(
     young: bool, full: float, recent: float, learnt: bool
 ) -> None:
     c = channel(COUNT=1024, OUTSIDE_RUN=9, FULL_SWINGS=full, RECENT=recent)
-    remember(c, 3.1, False, young)
+    remember(c, 3.1, False, young, scale.PATIENCE)
     assert c[scale.OUTSIDE_RUN] == 10  # it is outside of the usual all the same
     assert (_ring(c, 0)[0] == 3.1) == learnt
+
+
+def test_where_samples_are_seldom_what_stays_outside_is_followed_by_all_rings() -> None:
+    """A disk that grows by the day is 24 samples of a quarter of an hour outside, then usual."""
+    for run, rings in ((22, []), (23, [0, 1, 2, 3, 4])):
+        c = channel(COUNT=1024, OUTSIDE_RUN=run)
+        remember(c, 3.1, False, False, 24.0)
+        assert [ring for ring in range(5) if 3.1 in _ring(c, ring)] == rings
 
 
 def test_swings_are_counted_from_quartile_to_quartile_and_where_they_turn() -> None:
     c = channel(SWINGS=0, RECENT=0)
     for y in (0.0, 1.0, 2.0, 0.5, -1.0, -3.0, 0.0, 4.0, 1.0, -5.0, 1.0):
-        remember(c, y, False, False)
+        remember(c, y, False, False, scale.PATIENCE)
     assert c[[scale.FULL_SWINGS, scale.SIDE]].tolist() == [3, 1]
     assert c[TURNS : TURNS + 5].tolist() == [1.0, 3.0, 1.0, 4.0, 2.0]  # of 2 and 4
     assert c[TROUGHS : TROUGHS + 5].tolist() == [-5.0, -4.0, 1.0, -5.0, 2.0]  # of -3 and -5
@@ -120,12 +128,12 @@ def test_swings_are_counted_from_quartile_to_quartile_and_where_they_turn() -> N
     assert c[scale.RECENT] == pytest.approx(sum(FADE**k for k in range(11)))
     less = channel(SIDE=1)
     less[TURNS : TURNS + 5] = 3.0, 8.0, 2.0, 9.0, 40.0
-    remember(less, -1.0, False, False)
+    remember(less, -1.0, False, False, scale.PATIENCE)
     assert less[TURNS : TURNS + 5] == pytest.approx(
         [3.0, 8 - 5 / 16, 2 + 3 / 16, 9 + (8 - 5 / 16 - 9) / 32, 41.0]
     )
     line = channel(LOW=1, HIGH=1, SWINGS=1)
-    remember(line, 9.0, False, False)
+    remember(line, 9.0, False, False, scale.PATIENCE)
     assert line[scale.SWINGS] == FADE + 0.125
     assert line[scale.SIDE] == 0
 

@@ -55,6 +55,7 @@ CONTRAST, STEADY, FORGETS = 1.3, 0.5, 0.1
 LEAST_STEPS, EVEN = 20.0, 0.03
 NO_RAMP = 8
 PRIOR, FAR = 0.003, 4.0
+MOVES, GOES_ON = 0.25, 8.0  # deviations; times the time until acceptance
 LONGER_HIGH, LONGER_LOW, BEYOND_TOP, BEYOND_BOTTOM = range(4)
 
 
@@ -94,6 +95,9 @@ def run(
             _follow(s, end[row], verdict, directions[row], limits, row, out)
         if s[OPEN] == 0:
             _learn(s, y)
+        else:
+            s[RECENT] += (y - s[RECENT]) / 8.0
+            s[DRIFTED] += (y - s[DRIFTED]) / 32.0
         s[COUNT] += 1.0
 
 
@@ -291,8 +295,19 @@ def _follow(
             _learn_side(s[side : side + SIDE])
         s[RECENT], s[DRIFTED] = s[MEAN], s[MEAN]
     elif found == DUE and not directions & NEVER_ACCEPTED:
+        if _goes_on(s) and end - s[SINCE] < GOES_ON * limits[2]:
+            return
         _accept(s)
         out[1, row], out[2, row] = 0.0, 1.0
+
+
+@lean_kernel
+def _goes_on(s: Array) -> bool:
+    """Whether the side that was told still moves away: it is no new normal yet."""
+    if s[WHAT] >= 2:
+        return False
+    sign = 1.0 if s[WHAT] == LONGER_HIGH else -1.0
+    return bool(sign * (s[RECENT] - s[DRIFTED]) > MOVES * math.sqrt(s[VAR]))
 
 
 @lean_kernel

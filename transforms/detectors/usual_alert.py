@@ -41,6 +41,7 @@ from padit.transforms.detectors.usual_state import (
     LASTING,
     NEXT_KIND,
     OPEN,
+    RUN_LONG,
     RUN_RECORD,
     SEASON_AT,
     SEASONAL,
@@ -61,6 +62,7 @@ from padit.transforms.detectors.usual_state import (
 __all__ = ["follow", "open_alert", "severity", "told"]
 
 ROUTINE, NEARLY = 3.0, 0.7  # times; share of the distance
+TWICE = 2.0  # as far, from which on an excursion is another one
 CRITICAL = 3.86  # the verdict that scores 0.9
 Array = NDArray[np.float64]
 
@@ -147,6 +149,9 @@ def _close(s: Array, held: bool) -> None:
         s[STOOD] += 1.0
         if s[STOOD] >= ROUTINE:
             s[RUN_RECORD] = max(s[RUN_RECORD], s[TOLD_RUN])
+            s[RUN_LONG] = max(s[RUN_LONG], s[TOLD_RUN])
+    if routine and not held:  # what it stood at then is routine, too
+        s[RUN_LONG] = max(s[RUN_LONG], s[TOLD_RUN])
     close_evidence(s[VALUE : VALUE + CHANNEL], routine and not held)
     close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine and not held)
     close_runs(s, routine and not held)
@@ -157,8 +162,15 @@ def _close(s: Array, held: bool) -> None:
 
 @kernel
 def _times(s: Array, c: Array) -> float:
-    """How often an excursion to where this one lay has come: on the same side, about as far."""
+    """How often an excursion to where this one lay has come: on the same side, about as far.
+
+    Where it lay is the median of what was outside of the quartiles: an alert over bursts lasts
+    longer than they do, and most of its values are usual ones.
+    """
     values = s[STORE : STORE + int(s[STASHED])]
+    outside = values[(values < c[LOW]) | (values > c[HIGH])]
+    if s[CHANNEL_OF] < BETWEEN and len(outside) > 0:
+        values = outside
     away = np.median(values) - c[CENTRE]
     margin = max(0.3 * abs(away), 0.5 * (c[HIGH] - c[LOW]))
     for k in range(KINDS):
@@ -167,10 +179,13 @@ def _times(s: Array, c: Array) -> float:
             s[at] = away + c[CENTRE]
             s[at + 1] += 1.0
             return float(s[at + 1])
-    # Nearer than one to the same side that came before: it counts as one of those.
+    # Less than twice as far as one to the same side that came before: it counts as one of those.
     for k in range(KINDS):
         at = KIND + 2 * k
-        if s[CHANNEL_OF] != BETWEEN and s[at + 1] > 0 and (s[at] - c[CENTRE]) * away >= away * away:
+        share = (s[at] - c[CENTRE]) * away
+        if s[CHANNEL_OF] != BETWEEN and s[at + 1] > 0 and TWICE * share >= away * away:
+            if share < away * away:
+                s[at] = away + c[CENTRE]
             s[at + 1] += 1.0
             return float(s[at + 1])
     at = KIND + 2 * (int(s[NEXT_KIND]) % KINDS)

@@ -28,6 +28,7 @@ from padit.transforms.detectors.usual_state import (
     RESETS,
     RISES,
     RUN,
+    RUN_LONG,
     RUN_MEAN,
     RUN_RECORD,
     RUN_SPREAD,
@@ -42,11 +43,12 @@ from padit.transforms.detectors.usual_state import (
 )
 
 __all__ = [
-    "RECORDS", "activity", "before", "increase", "kept_for", "of_a_day", "sides", "stuck",
+    "MONTH", "RECORDS", "activity", "before", "increase", "kept_for", "of_a_day", "sides", "stuck",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
 RECORDS, DAY = 4096.0, 86400e6  # samples and microseconds for which a record is kept, the longer
+MONTH, LONGER = 28.0, 1.25  # days, or so many times 4,096 samples: what comes each week is known
 CHANCE, LONG = 8.5, 16384.0  # deviations of runs; samples over which these are learnt
 
 
@@ -191,15 +193,17 @@ def activity(s: Array, x: float) -> bool:
 def stuck(s: Array, x: float, learn: bool) -> float:
     """How long one value has been repeated, as a share of what would be news.
 
-    The record fades within a day, or 4,096 samples if these take longer; what was told counts an
-    eighth, and in full the third time (`usual_alert`).
+    News is 2.5 times the record of the last day (or of 4,096 samples if these take longer), and
+    longer by a quarter than that of the last four weeks, so that what comes each week is routine.
+    What was told counts an eighth, and in full the third time (`usual_alert`).
     """
     if s[AGE] > 0 and x == s[LAST]:
         s[RUN] += 1
     else:
         if s[RUN] > 0:
-            usual = s[RUN] if learn else s[RUN] / 8
-            s[RUN_RECORD] = max(s[RUN_RECORD] * max(1.0 - s[RUN] / kept_for(s), 0.0), usual)
+            usual, part = s[RUN] if learn else s[RUN] / 8, s[RUN] / kept_for(s)
+            s[RUN_RECORD] = max(s[RUN_RECORD] * max(1.0 - part, 0.0), usual)
+            s[RUN_LONG] = max(s[RUN_LONG] * max(1.0 - part / MONTH, 0.0), usual)
             s[RUNS] += 1
             if learn:
                 _learn_run(s)
@@ -208,7 +212,7 @@ def stuck(s: Array, x: float, learn: bool) -> float:
         s[RUN] = 1.0
     if s[RUNS] < 32:
         return 0.0
-    limit = 2.5 * s[RUN_RECORD] + 8.0
+    limit = max(2.5 * s[RUN_RECORD], LONGER * s[RUN_LONG]) + 8.0
     if s[RUN_RECORD] >= 3:  # it repeats values now and then
         by_chance = (1.0 + 16.0 / s[RUNS]) * (s[RUN_MEAN] + CHANCE * math.sqrt(s[RUN_SPREAD]))
         limit = max(limit, 300e6 / max(s[INTERVAL], 1.0), by_chance)

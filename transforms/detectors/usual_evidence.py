@@ -74,6 +74,7 @@ FARTHER = 1.5  # times the greatest leap
 NOISE = 16.0  # swings; of fewer nobody knows whether they were noise, and limits are wider instead
 FEW, YOUNG = 8, 24  # samples, until a range, and until quantiles are known
 RECORD, SELDOM, CAP = 1.6, 3.0, 1.5
+UNEVEN = 0.1  # share of a counter's rate
 
 
 @lean_kernel
@@ -127,7 +128,7 @@ def judge(
 
 
 @lean_kernel
-def extreme(c: Array, y: float, far: float, seldom: bool) -> float:
+def extreme(c: Array, y: float, far: float, seldom: bool, rate: bool) -> float:
     """The verdict that one value alone is news: how far it lies beyond all that was seen.
 
     That is 8 times its range while the channel is young, when nothing else can be judged, and 50
@@ -142,6 +143,8 @@ def extreme(c: Array, y: float, far: float, seldom: bool) -> float:
         y: the value.
         far: how far it lies from all values that are remembered.
         seldom: whether samples are at least 15 minutes apart.
+        rate: whether the channel is the increase of a counter a second. One that counts evenly has
+            no range either, and a sample that comes late changes its rate: it is a tenth at least.
     """
     reach = c[MOST] - c[LEAST]
     beyond = min(max(y - c[MOST], c[LEAST] - y), far)
@@ -150,6 +153,8 @@ def extreme(c: Array, y: float, far: float, seldom: bool) -> float:
     rounding = reach <= 2.0 * c[QUANTUM]
     spike = known(c) and not seldom
     times = 50.0 if spike or rounding else 8.0
+    if rate:
+        reach = max(reach, UNEVEN * abs(c[CENTRE]))
     verdict = min(beyond / (times * reach), 1e6)
     least = 1.0 if known(c) else max(1.0, YOUNG / c[COUNT])
     return float(verdict if verdict >= least else verdict / least)

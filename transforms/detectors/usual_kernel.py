@@ -9,7 +9,6 @@ from padit.transforms.detectors.directions import NEVER_ACCEPTED
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_channels import (
     activity,
-    before,
     increase,
     of_a_day,
     sides,
@@ -25,11 +24,16 @@ from padit.transforms.detectors.usual_evidence import (
     OLD,
     UP,
     YOUNG,
-    extreme,
     known,
 )
+from padit.transforms.detectors.usual_farthest import (
+    DOWNWARD,
+    MOST_ALONE,
+    SELDOM_SAMPLED,
+    UPWARD,
+    farther,
+)
 from padit.transforms.detectors.usual_homes import HOMES, at_home, keep_home
-from padit.transforms.detectors.usual_runs import records_in_a_row
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
     CHANNEL,
@@ -40,6 +44,7 @@ from padit.transforms.detectors.usual_scale import (
     MOST,
     OUTSIDE_RUN,
     OVER,
+    PATIENCE,
     REACH,
     SIDES,
     SLOW,
@@ -50,12 +55,12 @@ from padit.transforms.detectors.usual_scale import (
     slowness,
 )
 from padit.transforms.detectors.usual_season import SEASON, season_judge, season_learn
+from padit.transforms.detectors.usual_spells import stays
 from padit.transforms.detectors.usual_state import (
     ACCEPTED,
     ACTIVE,
     ACTIVITY,
     AGE,
-    BEYOND,
     BORN,
     CHANNEL_OF,
     COUNTER,
@@ -81,7 +86,7 @@ from padit.transforms.detectors.usual_state import (
     WAITING,
     WAITING_A,
 )
-from padit.transforms.detectors.usual_sums import ripe, weigh
+from padit.transforms.detectors.usual_sums import weigh
 from padit.transforms.detectors.usual_unseen import (
     HORIZON,
     far_from_known,
@@ -95,17 +100,14 @@ __all__ = ["run"]
 UNSEEN = 0.6  # how new a sample is that may be news alone
 SPIKES_FROM = 2 * 86400e6  # microseconds
 RANKED = 0.4  # what is new and no news stays below this verdict, in the order of how new it is
-MOST_ALONE = 3.8  # of a single sample; what is CRITICAL lasts
 FORGET, HARDLY = 0.9, 0.05  # how new the last samples were, and less than which they are old
 DOUBT = 2.0  # what was seen at other times of the day takes more to be news
 STEADY = 512  # samples without a move, after which one is news
 STATED = 128  # of an availability or an error rate
 MATURE = 1024  # samples of a series that moves
-SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
 SELDOM = 3.0  # up to so many samples in two days (as a decimal logarithm)
 NOVEL = 2.0  # tails for what is news if new
-PATIENCE = 256  # samples outside of the usual until their places are learnt
-UPWARD, DOWNWARD = 0.0, 1.0
+FOLLOWED_AFTER = 6 * 3600e6  # microseconds outside of the usual, if that is 16 samples or more
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -314,11 +316,12 @@ def _judge(
 ) -> tuple[float, float]:
     """The highest verdict of the channels over a value, and the channel."""
     seasonal = s[SEASON_AT : SEASON_AT + SEASON]
-    seldom = s[INTERVAL] >= SELDOM_SAMPLED
-    season_learn(seasonal, season, t, y, seldom)
+    season_learn(seasonal, season, t, y, s[INTERVAL] >= SELDOM_SAMPLED)
     timely, context = season_judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
+    if known(c) and stays(s, c, y):
+        context &= ~(KNOWN | HINT)
     context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
     if closed and (directions & HERE or (far < np.inf and _home(s, c, t, y, directions, 0.0))):
         context |= KNOWN
@@ -329,15 +332,7 @@ def _judge(
         c[OVER] = 0.0  # so it was a day ago: that is no reason to be CRITICAL
     if timely > verdict:
         verdict, channel = timely, SEASONAL
-    row = records_in_a_row(s, c, y, directions, closed)
-    if row > verdict and ripe(s, c, t, directions, far):
-        verdict, channel = row, UPWARD if s[BEYOND] > 0 else DOWNWARD
-    alone = extreme(c, y, far, seldom)
-    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
-        alone = extreme(c, y, min(far, abs(y - before(s, c[CENTRE]))), seldom)
-    if alone > verdict and directions & (UP if y >= c[CENTRE] else DOWN):
-        verdict, channel = alone, 0.0 if y >= c[CENTRE] else 1.0
-    return verdict, channel
+    return farther(s, c, t, y, directions, closed, far, (verdict, channel))
 
 
 @lean_kernel
@@ -357,7 +352,8 @@ def _learn(s: Array, c: Array, a: Array, t: int, y: float, activity: bool, direc
         late = y if s[AGE] < WAIT + 24 else s[place]  # young: no wait
         until = t + max(DAY_OLD, HORIZON * s[INTERVAL])
         home = _home(s, c, t, late, directions, until)
-        remember(c, late, home, t - s[BORN] < DAY_OLD)
+        patience = min(max(FOLLOWED_AFTER / max(s[INTERVAL], 1.0), 16.0), PATIENCE)
+        remember(c, late, home, t - s[BORN] < DAY_OLD, patience)
         n = int(c[COUNT])
         if n % FIT_EVERY == 0 or n == 8 or n == 16 or n == 24:
             fit(c, 1e-3 if s[COUNTER] > 0 else 1e-12)
@@ -369,7 +365,7 @@ def _learn(s: Array, c: Array, a: Array, t: int, y: float, activity: bool, direc
         at = int(s[WAITING_A])
         place = QUEUE + WAIT + at % WAIT_A
         if at >= WAIT_A:
-            remember(a, s[place], False, False)
+            remember(a, s[place], False, False, PATIENCE)
             if a[COUNT] % 16 == 0:
                 fit(a, 0.0)
         s[place] = s[ACTIVE]

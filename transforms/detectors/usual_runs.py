@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
-from padit.transforms.detectors.usual_channels import before, kept_for, of_a_day
+from padit.transforms.detectors.usual_channels import MONTH, before, kept_for, of_a_day
 from padit.transforms.detectors.usual_evidence import DOWN, FEW, UP, known
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
@@ -42,7 +42,6 @@ __all__ = ["accept_runs", "close_runs", "records_in_a_row"]
 
 Array = NDArray[np.float64]
 BUDGET = 400.0  # series-days with one such run by chance
-MONTH = 28.0  # days, or so many times 4,096 samples: what comes each week is known
 MARGIN = 0.5  # of how far the farthest lies
 LONGER = 1.6  # times the longest run outside before
 

@@ -19,9 +19,9 @@ from padit.ops.compiled import kernel, lean_kernel
 
 __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
-    "LEAP", "LEAST", "LOW", "MOST", "OFTEN", "OUTSIDE_RUN", "OVER", "QUANTUM", "REACH", "SCALE",
-    "SIDE", "SIDES", "SLOW", "SWINGS", "SWUNG", "TENTH", "UNIT", "WIDTH", "adopt", "distance",
-    "fit", "log2", "persistence", "remember", "slowness", "tolerance",
+    "LEAP", "LEAST", "LOW", "MOST", "OFTEN", "OUTSIDE_RUN", "OVER", "PATIENCE", "QUANTUM", "REACH",
+    "SCALE", "SIDE", "SIDES", "SLOW", "SWINGS", "SWUNG", "TENTH", "UNIT", "WIDTH", "adopt",
+    "distance", "fit", "log2", "persistence", "remember", "slowness", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -49,6 +49,7 @@ CHANNEL = MEMORY + RINGS * RING
 HEAVY = 2.3
 TURN_REACH = 2.0
 SLOW, OFTEN = 8.0, 4.0  # swings, in white noise's, of a slow channel; full ones that make it known
+PATIENCE = 256.0  # samples
 FADE = 1.0 - 1.0 / 4096
 TENTH = 0.30102999566398120  # log10(2)
 _SQRT_HALF = math.sqrt(0.5)
@@ -103,12 +104,14 @@ def persistence(slow: float) -> float:
 
 
 @lean_kernel
-def remember(c: Array, y: float, home: bool, young: bool) -> None:
+def remember(c: Array, y: float, home: bool, young: bool, patience: float) -> None:
     """Put a value into the memory; count full swings between the quartiles.
 
-    What lies outside the usual twice in a row and more is not learnt for 256 samples, and then by
-    the two slowest rings only: a slow walk out of the range must not be followed while it is
-    judged. Of a `young` slow channel that has not swung four times it is no news, and learnt.
+    What lies outside the usual twice in a row and more is not learnt for `patience` samples: a slow
+    walk out of the range must not be followed while it is judged. Then it is, by all rings where
+    samples are so seldom that 256 of them take more than some hours (or what grows for weeks would
+    be news each day), else by the two slowest. Of a `young` slow channel that has not swung four
+    times it is no news, and learnt.
     """
     count = int(c[COUNT])
     if count > 0:
@@ -123,7 +126,8 @@ def remember(c: Array, y: float, home: bool, young: bool) -> None:
     first = 0
     judged = not young or c[FULL_SWINGS] >= OFTEN or slowness(c) < SLOW
     if c[OUTSIDE_RUN] >= 2 and judged:
-        first = RINGS if c[OUTSIDE_RUN] < 256 else 3
+        slowest = RINGS - 2 if patience >= PATIENCE else 0
+        first = RINGS if c[OUTSIDE_RUN] < patience else slowest
     stride = 1
     for ring in range(RINGS):
         if count % stride == 0:

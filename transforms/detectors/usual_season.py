@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from padit.ops.compiled import lean_kernel
 from padit.transforms.detectors.usual_evidence import DOWN, HINT, KNOWN, UP
 
-__all__ = ["SEASON", "SLOTS_OF_SEASON", "season_judge", "season_learn", "season_restart"]
+__all__ = ["DAYS", "SEASON", "SLOTS_OF_SEASON", "season_judge", "season_learn", "season_restart"]
 
 Array = NDArray[np.float64]
 HALF_HOUR = 1_800_000_000

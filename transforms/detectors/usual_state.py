@@ -10,10 +10,11 @@ __all__ = [
     "DAY_OLD", "EQUALS", "FACTS", "FALLS", "FAR", "FARTHEST", "FAR_FOR", "FIT_EVERY", "FRACTIONS",
     "HALF_HOUR", "HOME", "INSIDE", "INTERVAL", "JUDGED", "JUDGED_VALUE", "KIND", "KINDS", "LAST",
     "LASTING", "LAST_TIME", "LEVEL", "LONGEST", "LONG_QUIET", "NEWS", "NEXT_KIND", "OPEN", "QUEUE",
-    "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_MEAN", "RUN_RECORD", "RUN_SPREAD", "SEASONAL",
-    "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "SPELL", "STASH", "STASHED", "STEP1", "STEP2", "STEPS",
-    "STEP_SUM", "STOOD", "STORE", "STRIDE", "STUCK", "TOLD_FARTHEST", "TOLD_RUN", "TOLD_SPELL",
-    "TURN", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
+    "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_LONG", "RUN_MEAN", "RUN_RECORD", "RUN_SPREAD",
+    "SEASONAL", "SEASON_AT", "SEVERE", "SINCE", "SLOTS", "SPELL", "STASH", "STASHED", "STAY",
+    "STAYED", "STAY_PEAK", "STEP1", "STEP2", "STEPS", "STEP_SUM", "STOOD", "STORE", "STRIDE",
+    "STUCK", "TOLD_FARTHEST", "TOLD_RUN", "TOLD_SPELL", "TURN", "VALUE", "WAIT", "WAITING",
+    "WAITING_A", "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.
@@ -35,7 +36,9 @@ STOOD, TOLD_RUN = 48, 49  # alerts of a stuck value that ended; the longest run 
 BEYOND, BEYOND_FROM, SPELL = 50, 51, 52  # of `usual_runs`; below 0: downward
 LONGEST, TOLD_SPELL = 53, 55  # two each: upward, downward
 FARTHEST, TOLD_FARTHEST = 57, 59  # two each: the greatest, the least
-HOME = 61  # where `usual_homes` begins
+STAY, STAY_PEAK, STAYED = 61, 62, 63  # of `usual_spells`; STAYED has two of each side
+RUN_LONG = 67  # the longest run of four weeks
+HOME = 68  # where `usual_homes` begins
 QUEUE = HOME + 3 * HOMES
 STORE = QUEUE + WAIT + WAIT_A
 SEASON_AT = STORE + STASH

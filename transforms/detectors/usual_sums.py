@@ -23,9 +23,10 @@ from padit.transforms.detectors.usual_state import (
     RISES,
 )
 
-__all__ = ["ripe", "weigh"]
+__all__ = ["SELDOM_MOVES", "ripe", "weigh"]
 
 TRIED, UNTRIED = 512, 0.5  # samples; by how much more it takes of the first
+SELDOM_MOVES = 0.4  # share of the samples that repeat the one before
 GROSS = 8.0  # usual ranges from all that is known
 Array = NDArray[np.float64]
 
@@ -85,7 +86,7 @@ def ripe(s: Array, c: Array, t: int, directions: int, far: float) -> bool:
 @lean_kernel
 def _judge_activity(s: Array, a: Array, aged: int, closed: bool, kept: float) -> None:
     """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
-    if s[EQUALS] >= 0.4 * (s[RISES] + s[FALLS] + s[EQUALS]):
+    if s[EQUALS] >= SELDOM_MOVES * (s[RISES] + s[FALLS] + s[EQUALS]):
         s[JUDGED] = 0.0
         return
     s[JUDGED], _ = judge(

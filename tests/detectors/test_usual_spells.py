@@ -1,0 +1,139 @@
+"""What stays away for longer than it ever did, what grows for weeks, and how a job begins."""
+
+import math
+
+import numpy as np
+import pytest
+
+from padit.transforms.detectors import usual_scale as scale
+from padit.transforms.detectors.usual_scale import CHANNEL
+from padit.transforms.detectors.usual_season import DAYS
+from padit.transforms.detectors.usual_spells import stays
+from padit.transforms.detectors.usual_state import (
+    INTERVAL,
+    SEASON_AT,
+    SLOTS,
+    STAY,
+    STAY_PEAK,
+    STAYED,
+)
+from tests.detectors.channels import channel
+from tests.detectors.test_usual import _judged
+
+DAY = 86400.0
+
+
+def _told(values: np.ndarray, step: float, since: float, until: float, kind: str = "custom") -> int:
+    news, _, _ = _judged(values, step, kind)
+    return int(np.sum((news >= since) & (news < until)))
+
+
+def _state(days: float = 4.0) -> np.ndarray:
+    s = np.zeros(SLOTS)
+    s[SEASON_AT + DAYS] = days
+    return s
+
+
+def _seen(s: np.ndarray, *values: float) -> bool:
+    """Whether the last of some values stays away; the quartiles are at one, the 90 % at 1.28."""
+    c = channel()
+    assert len(c) == CHANNEL
+    found = False
+    for y in values:
+        found = bool(stays(s, c, y))
+    return found
+
+
+def test_a_sample_in_the_tail_adds_one_to_its_side_and_any_other_takes_two() -> None:
+    s = _state()
+    _seen(s, 1.3, 1.3, 9.0, 1.3)
+    assert s[[STAY, STAY_PEAK]].tolist() == [4.0, 4.0]
+    _seen(s, 1.2)
+    assert s[[STAY, STAY_PEAK]].tolist() == [2.0, 4.0]
+    _seen(s, 0.0)
+    assert s[[STAY, STAY_PEAK]].tolist() == [0.0, 0.0]
+    assert s[STAYED : STAYED + 4].tolist() == [4.0, 0.0, 0.0, 0.0]
+    _seen(s, -1.3, -1.3, 1.3)  # the other side begins anew
+    assert s[STAY] == 1.0
+    assert s[STAYED : STAYED + 4] == pytest.approx([4.0, 0.0, 2.0, 0.0], rel=1e-3)
+
+
+def test_two_excursions_have_to_agree_on_how_long_one_may_be() -> None:
+    s = _state()
+    s[STAYED : STAYED + 2] = 100.0, 5.0
+    assert not _seen(s, *[2.0] * 8)
+    assert _seen(s, *[2.0])  # 1.6 times the second and one more
+    assert not _seen(s, 0.0)
+    few = _state(days=3.0)
+    assert not _seen(few, *[2.0] * 500)  # nobody knows yet how long one of a day is
+
+
+def test_the_counts_fade_within_four_weeks() -> None:
+    s = _state()
+    s[STAYED], s[INTERVAL] = 100.0, 60e6
+    for _ in range(4096):  # a day has fewer samples
+        stays(s, channel(), 0.0)
+    assert s[STAYED] == pytest.approx(100.0 * math.exp(-1 / 28), rel=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_probe_that_fails_now_and_then_hides_no_outage(seed: int) -> None:
+    """Two failures at this time of the last days say that 0 may come, not that it may stay."""
+    up = (np.random.default_rng(seed).random(6 * 2880) >= 1 / 300).astype(float)
+    for begin in (13000, 16000):
+        up[begin : begin + 60] = 0.0
+    for begin in (13000, 16000):
+        assert _told(up, 30.0, begin * 30.0, (begin + 60) * 30.0, "availability") == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_heavy_tail_at_each_time_of_the_day_hides_no_hour_three_times_as_high(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    hour = np.arange(9 * 1440) / 60 % 24
+    load = 0.8 + 0.5 * np.exp(-0.5 * ((hour - 14) / 4) ** 2)
+    p99 = 120 * load * np.exp(0.25 * chance.standard_t(3, len(hour)).clip(-3, 12))
+    p99[8 * 1440 + 600 : 8 * 1440 + 660] *= 3
+    begin = 8 * DAY + 36000
+    assert _told(p99, 60.0, begin, begin + 3600, "latency") == 1
+
+
+@pytest.mark.parametrize("daily", [1.003, 1.01, 1.02])
+def test_what_grows_evenly_for_weeks_is_no_news_each_day(daily: float) -> None:
+    """A table of 40 GB, a sample each quarter of an hour."""
+    day = np.arange(21 * 96) / 96
+    swing = 0.3 * np.exp(-0.5 * ((day % 1 * 24 - 14) / 4) ** 2)
+    noise = np.random.default_rng(1).normal(0, 0.05, len(day))
+    news, _, _ = _judged(np.round(40 * daily**day + swing + noise, 2), 900.0)
+    assert len(news[news > 2 * DAY]) == 0
+
+
+@pytest.mark.parametrize("idle", [9, 20, 200])
+def test_a_job_that_begins_after_zeros_is_no_news(idle: int) -> None:
+    """Placeholders until the first batch is there, a sample a second."""
+    chance = np.random.default_rng(idle)
+    work = np.repeat(chance.choice([480e3, 540e3], 400), 5)
+    news, _, _ = _judged(np.r_[np.full(idle, -1.0), np.zeros(3), work], 1.0)
+    assert len(news) == 0
+
+
+def test_a_stop_each_week_is_routine_from_the_fourth_on_and_a_longer_one_is_told() -> None:
+    """Nights of no traffic on Tuesdays; a run of a day's memory would be new each time."""
+    chance = np.random.default_rng(5)
+    hour = np.arange(49 * 1440) / 60 % 24
+    load = 50 * (0.4 + np.exp(-0.5 * ((hour - 14) / 4) ** 2))
+    load *= 1 + 0.05 * chance.normal(size=len(hour))
+    stops = [(7 * week + 1) * 1440 + 120 for week in range(7)]
+    for stop in stops:
+        load[stop : stop + 60] = 0.0
+    load[stops[6] : stops[6] + 240] = 0.0
+    told = [_told(load, 60.0, 60.0 * stop, 60.0 * stop + 5 * 3600) for stop in stops]
+    assert told[:3] == [1, 1, 1]
+    assert told[3:5] == [0, 0]
+    assert told[6] >= 1
+
+
+def test_the_state_of_a_channel_is_left_alone() -> None:
+    c = channel()
+    stays(_state(), c, 5.0)
+    assert np.array_equal(c, channel())
+    assert c[scale.COUNT] == 600

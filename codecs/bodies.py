@@ -1,7 +1,8 @@
 """Bodies of requests: decompression within a bound, and the errors of a body that is unusable.
 
 In: the bytes as they came. Out: the decompressed bytes, never more than the given bound;
-nothing larger is allocated on the way. Whatever the bytes are, only `BadRequestError` is raised.
+nothing larger is allocated on the way, and the time is in proportion to the two. Whatever the
+bytes are, only `BadRequestError` is raised.
 """
 
 import zlib
@@ -10,6 +11,7 @@ import cramjam
 
 __all__ = [
     "ENCODINGS",
+    "MOST_MEMBERS",
     "BadRequestError",
     "EncodingError",
     "TooLargeError",
@@ -19,6 +21,9 @@ __all__ = [
 
 ENCODINGS = ("identity", "gzip", "deflate", "zstd")
 """Content encodings that `decompressed` reads."""
+MOST_MEMBERS = 10_000
+"""Members of one gzip body; writers that compress block by block send some hundreds."""
+_FIRST_SLICE, _LARGEST_SLICE = 256, 1 << 20
 
 
 class BadRequestError(ValueError):
@@ -42,7 +47,7 @@ def decompressed(body: bytes, encoding: str, most: int) -> bytes:
         most: bytes that the result may have.
 
     Raises:
-        BadRequestError: damaged.
+        BadRequestError: damaged, or of more than `MOST_MEMBERS` members.
         EncodingError: in an encoding that is not read.
         TooLargeError: larger than `most`.
     """
@@ -60,22 +65,39 @@ def decompressed(body: bytes, encoding: str, most: int) -> bytes:
 def _inflated(body: bytes, most: int) -> bytes:
     """Gzip, one member or several, or zlib; both begin with a header of their own."""
     parts: list[bytes] = []
-    left, room = body, most
+    whole, at, room, members = memoryview(body), 0, most, 0
+    while at < len(body):
+        members += 1
+        if members > MOST_MEMBERS:
+            message = f"the body has more than {MOST_MEMBERS} compressed members; send one"
+            raise BadRequestError(message)
+        at, room = _member(whole, at, room, parts)
+        if room < 0:
+            raise _too_large(most)
+    return b"".join(parts)
+
+
+def _member(whole: memoryview, at: int, room: int, parts: list[bytes]) -> tuple[int, int]:
+    """Read one member into `parts`; where it ends, and the room that is left, -1 if too little."""
+    stream = zlib.decompressobj(wbits=47)
+    size = _FIRST_SLICE
     try:
-        while left:
-            stream = zlib.decompressobj(wbits=47)
-            part = stream.decompress(left, room + 1)
-            if len(part) > room:
-                raise _too_large(most)
-            if not stream.eof:
+        while not stream.eof:
+            if at >= len(whole):
                 message = "the body ends within its compressed data"
                 raise BadRequestError(message)
+            # What follows a member is copied once it has ended: slices grow with the member, so
+            # all copies together stay in proportion to the body, however many members it has.
+            piece = whole[at : at + size]
+            part = stream.decompress(piece, room + 1)
+            if len(part) > room:
+                return at, -1
             parts.append(part)
-            left, room = stream.unused_data, room - len(part)
+            at, room, size = at + len(piece), room - len(part), min(2 * size, _LARGEST_SLICE)
     except zlib.error as error:
         message = f"the body cannot be decompressed: {error}"
         raise BadRequestError(message) from error
-    return b"".join(parts)
+    return at - len(stream.unused_data), room
 
 
 def _unzstd(body: bytes, most: int) -> bytes:

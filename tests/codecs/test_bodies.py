@@ -4,6 +4,7 @@ import gzip
 import random
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import cramjam
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from padit.codecs.bodies import (
     ENCODINGS,
+    MOST_MEMBERS,
     BadRequestError,
     EncodingError,
     TooLargeError,
@@ -117,3 +119,34 @@ def test_encoding_that_is_not_read_is_named_with_those_that_are() -> None:
         assert str(caught.value) == (
             f"content-encoding {encoding[:60]!r}; one of: identity, gzip, deflate, zstd"
         )
+
+
+@pytest.mark.parametrize("size", [0, 100, 1_000])
+def test_each_byte_of_many_members_is_handed_on_a_few_times_at_most(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, handed = zlib.decompressobj, 0
+
+    class Counted:
+        def __init__(self, wbits: int) -> None:
+            self._stream: Any = made(wbits=wbits)
+
+        def decompress(self, piece: bytes, most: int) -> bytes:
+            nonlocal handed
+            handed += len(piece)
+            return bytes(self._stream.decompress(piece, most))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._stream, name)
+
+    member = gzip.compress(random.Random(size).randbytes(size))
+    monkeypatch.setattr("padit.codecs.bodies.zlib.decompressobj", Counted)
+    assert len(decompressed(member * 2_000, "gzip", 10_000_000)) == 2_000 * size
+    assert handed <= 2_000 * (3 * len(member) + 256)
+
+
+def test_body_of_more_members_than_a_writer_makes_is_refused() -> None:
+    member = gzip.compress(b"")
+    assert decompressed(member * MOST_MEMBERS, "gzip", 10) == b""
+    with pytest.raises(BadRequestError, match="more than 10000 compressed members; send one"):
+        decompressed(member * (MOST_MEMBERS + 1), "gzip", 10)

@@ -16,6 +16,7 @@ The unit of the books is the request of one target at one poll, redirects includ
 import asyncio
 import ssl
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -26,7 +27,14 @@ from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Seconds, now
 from padit.adapters.errors import AdapterError
-from padit.adapters.http_target import Target, authorization, shown_url, source_of, text_of
+from padit.adapters.http_target import (
+    Target,
+    authorization,
+    keep_headers_at_home,
+    shown_url,
+    source_of,
+    text_of,
+)
 from padit.adapters.http_timing import Phases, TimingTransport, certificate_of
 from padit.adapters.patterns import Searcher
 from padit.domain.metric import Metric, MetricType
@@ -78,7 +86,8 @@ class HttpOptions(AdapterOptions):
     ca_file: str = Field(default="", description="PEM file of authorities to trust.")
     headers: dict[str, str] = Field(
         default={"user-agent": "padit", "accept-encoding": "identity"},
-        description="Headers of every request.",
+        description="Headers of every request; a redirect to another host gets no other than "
+        "`user-agent`, `accept`, `accept-encoding` and `content-type`.",
     )
 
     @model_validator(mode="after")
@@ -275,7 +284,9 @@ class HttpAdapter:
         finally:
             await response.aclose()
             answer.end_hop(begin)
-        return None if following is None else _checked(following, answer)
+        if following is None:
+            return None
+        return _checked(following, answer, {**self.options.headers, **answer.target.headers})
 
     async def _body(self, response: httpx.Response) -> bytes:
         parts, size = [], 0
@@ -342,17 +353,11 @@ class HttpAdapter:
         return min(days, default=None)
 
 
-def _checked(request: httpx.Request, answer: _Answer) -> httpx.Request:
-    """A request that an answer redirects to; another host gets no header of the target's own."""
+def _checked(request: httpx.Request, answer: _Answer, own: Iterable[str]) -> httpx.Request:
+    """A request that an answer redirects to; another host gets no header of the configuration."""
     before, url = answer.url, request.url
     if url.scheme not in ("http", "https") or not url.host:
         message = f"{shown_url(before)} redirects to {shown_url(url)!r}, which is no http URL"
         raise AdapterError(message, cause="redirect")
-    if (url.host, url.scheme, url.port) != (before.host, before.scheme, before.port):
-        for name in answer.target.headers:
-            if name.lower() not in ("host", "user-agent", "accept", "content-type"):
-                request.headers.pop(name, None)
-        upgrade = url.host == before.host and url.scheme == "https"
-        if not upgrade:
-            request.headers.pop("authorization", None)
+    keep_headers_at_home(request, before, own)
     return request

@@ -5,6 +5,7 @@ No I/O but reading secrets from their files.
 
 import base64
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 import httpx
@@ -14,7 +15,16 @@ from padit.adapters.base import Options
 from padit.adapters.errors import AdapterError
 from padit.adapters.secrets import secret
 
-__all__ = ["Auth", "Target", "authorization", "http_url", "shown_url", "source_of", "text_of"]
+__all__ = [
+    "Auth",
+    "Target",
+    "authorization",
+    "http_url",
+    "keep_headers_at_home",
+    "shown_url",
+    "source_of",
+    "text_of",
+]
 
 _STATUS = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?", re.IGNORECASE)
 _DECLARED = re.compile(
@@ -27,6 +37,8 @@ _MARKS = (
 )
 # Encodings of Python's that no page has, and that are slow or not total.
 _NO_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
+# Headers that every host may see, whoever set them; httpx has written the new one into `Host`.
+_OPEN = frozenset(("host", "user-agent", "accept", "accept-encoding", "content-type"))
 _SECRET = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 
 
@@ -178,6 +190,24 @@ def authorization(auth: Auth) -> str:
         message = f"{place} holds no token: it is empty, or not of one line of ASCII"
         raise AdapterError(message, cause="secret")
     return f"Bearer {token}"
+
+
+def keep_headers_at_home(request: httpx.Request, before: httpx.URL, own: Iterable[str]) -> None:
+    """Take the headers of the configuration from a request that goes to another origin.
+
+    Args:
+        request: that an answer redirects to; httpx has taken `Authorization` away where it must.
+        before: the URL that answered.
+        own: names of the headers that the configuration sets; what they hold may be secret.
+    """
+    url = request.url
+    if (url.host, url.scheme, url.port) == (before.host, before.scheme, before.port):
+        return
+    for name in own:
+        if name.lower() not in _OPEN:
+            request.headers.pop(name, None)
+    if not (url.host == before.host and url.scheme == "https"):
+        request.headers.pop("authorization", None)
 
 
 def text_of(body: bytes, content_type: str) -> str:

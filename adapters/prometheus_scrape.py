@@ -20,7 +20,7 @@ from pydantic import Field, field_validator, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
-from padit.adapters.http_target import http_url
+from padit.adapters.http_target import http_url, keep_headers_at_home
 from padit.adapters.scrape_points import Points, Selection
 from padit.adapters.secrets import secret
 from padit.adapters.series import Naming
@@ -92,7 +92,9 @@ class PrometheusScrapeOptions(AdapterOptions):
     username: str = Field(default="", description="User name for basic authentication.")
     password_file: str = Field(default="", description="File with the password; read every poll.")
     headers: dict[str, str] = Field(
-        default={"user-agent": "padit"}, description="Headers of every request."
+        default={"user-agent": "padit"},
+        description="Headers of every request; a redirect to another host gets no other than "
+        "`user-agent`, `accept`, `accept-encoding` and `content-type`.",
     )
     verify: bool = Field(default=True, description="Whether certificates must be valid.")
     ca_file: str = Field(default="", description="PEM file of authorities to trust.")
@@ -151,8 +153,13 @@ class PrometheusScrapeAdapter:
             headers={"accept-encoding": "gzip", "accept": _ACCEPT, **self.options.headers},
             timeout=self.options.request_timeout_sec,
             follow_redirects=True,
+            event_hooks={"request": [self._keep_headers]},
             limits=httpx.Limits(max_connections=self.options.concurrency),
         )
+
+    async def _keep_headers(self, request: httpx.Request) -> None:
+        """Runs before each request, those of redirects included; they inherit the extension."""
+        keep_headers_at_home(request, request.extensions["asked"], self.options.headers)
 
     def _context(self) -> ssl.SSLContext:
         options = self.options
@@ -239,7 +246,10 @@ class PrometheusScrapeAdapter:
             message = "the adapter is closed"
             raise AdapterError(message, cause="closed")
         most = self.options.max_body_bytes
-        async with self._client.stream("GET", target.url, headers=headers) as response:
+        asked = {"asked": httpx.URL(target.url)}
+        async with self._client.stream(
+            "GET", target.url, headers=headers, extensions=asked
+        ) as response:
             if response.status_code != 200:
                 message = f"status {response.status_code}"
                 raise AdapterError(message, cause="status")

@@ -60,7 +60,8 @@ def shop() -> Iterator[Shop]:
 
 
 def ask(shop: Shop, what: str, **more: Any) -> Any:
-    options = {name: more.pop(name) for name in ("max_redirects",) if name in more}
+    own = {"every": "headers", "max_redirects": "max_redirects"}
+    options = {own[name]: more.pop(name) for name in own if name in more}
     return probe([{"url": f"http://127.0.0.1:{shop.port}/{what}", **more}], **options)
 
 
@@ -133,6 +134,14 @@ def test_another_host_gets_no_credentials_and_none_of_the_targets_headers(
     here = ask(shop, "whoami", matches="(?s)t0ken.*k3y|k3y.*t0ken", **more)
     assert here.faults == {}
     there = ask(shop, "other", matches="(?i)^(?!.*(t0ken|k3y)).*localhost", **more)
+    assert there.faults == {}
+
+
+def test_another_host_gets_none_of_the_adapters_headers(shop: Shop) -> None:
+    every = {"X-Key": "k3y", "Authorization": "Bearer t0ken", "User-Agent": "padit-9"}
+    here = ask(shop, "whoami", every=every, matches="(?s)t0ken.*k3y|k3y.*t0ken")
+    assert here.faults == {}
+    there = ask(shop, "other", every=every, matches="(?is)^(?!.*(t0ken|k3y)).*padit-9")
     assert there.faults == {}
 
 

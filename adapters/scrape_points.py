@@ -5,8 +5,8 @@ are, counters as rates, histograms and summaries as what was observed since the 
 
 The unit of the books is the sample of the exposition: each goes into at least one metric, or is
 counted as unwatched (left out by `select`, of type info, NaN for "no value", a counter that is
-seen for the first time) or as a fault (infinite, against the rules of its type, or of a series
-that would be mixed with another because of `drop_labels`).
+seen for the first time) or as a fault (infinite, with a time that is impossible, against the rules
+of its type, or of a series that would be mixed with another because of `drop_labels`).
 """
 
 import math
@@ -22,6 +22,7 @@ from padit.adapters.histograms import Distributions, explicit, summary
 from padit.adapters.identities import MixedError
 from padit.adapters.scrape_series import SeriesOf
 from padit.adapters.series import Counters, Naming
+from padit.adapters.times import possible_time
 from padit.codecs.exposition import Exposition, Labels, Sample
 from padit.domain.metric import Metric, MetricType
 
@@ -170,7 +171,24 @@ class _Scrape:
 
     def add(self, sample: Sample) -> None:
         """Take one sample; counters and histograms wait for their `_created`."""
-        kind, ending = self._kind(sample), sample.ending
+        kind, name = self._kind(sample), sample.name
+        if self._useless(sample, kind):
+            return
+        if kind == "counter" and sample.ending == "_created":
+            self._created[sample.family.name, tuple(sorted(sample.labels))] = sample.value
+            message = f"{name} says when a counter began: its rate needs that"
+            self._books.unwatched("created", message)
+        elif kind == "counter" and sample.value < 0:
+            self._books.fault("malformed", f"{name} is a counter and {sample.value}")
+        elif kind == "counter" and self._options.rates:
+            self._counted.append(sample)
+        elif kind in _GROUPED:
+            self._group(sample)
+        else:
+            self._give(sample, name, 1, [self._of(sample, name, sample.value)])
+
+    def _useless(self, sample: Sample, kind: str) -> bool:
+        """Whether nothing can come of a sample by itself; it is counted then."""
         books, name = self._books, sample.name
         if kind == "info":
             books.unwatched("info", f"{name}: a family of type info is labels, no number")
@@ -178,17 +196,15 @@ class _Scrape:
             books.unwatched("nan", f"{name} is NaN: there is no value")
         elif math.isinf(sample.value) and kind not in _GROUPED:
             books.fault("not_finite", f"{name} is {sample.value}")
-        elif kind == "counter" and ending == "_created":
-            self._created[sample.family.name, tuple(sorted(sample.labels))] = sample.value
-            books.unwatched("created", f"{name} says when a counter began: its rate needs that")
-        elif kind == "counter" and sample.value < 0:
-            books.fault("malformed", f"{name} is a counter and {sample.value}")
-        elif kind == "counter" and self._options.rates:
-            self._counted.append(sample)
-        elif kind in _GROUPED:
-            self._group(sample)
+        elif (when := self._when(sample)) != self._time and not possible_time(when):
+            labels = ",".join(f'{key}="{text}"' for key, text in sample.labels)[:200]
+            message = (
+                f"{name}{{{labels}}} is {sample.value:g} at {when:.15g} s, which is not in the"
+            )
+            books.fault("time", f"{message} years 2000 to 2199; see `select.honor_timestamps`")
         else:
-            self._give(sample, name, 1, [self._of(sample, name, sample.value)])
+            return False
+        return True
 
     def finish(self) -> Taken:
         """Counters and groups as well; everything."""

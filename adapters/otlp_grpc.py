@@ -4,11 +4,17 @@ An interceptor refuses calls by their headers alone: UNAUTHENTICATED, UNAVAILABL
 Kafka is blocked, RESOURCE_EXHAUSTED while `max_waiting` writes wait, the latter two with RetryInfo,
 which exporters follow. A call that passes has `body_timeout_sec` for its message, of
 `max_body_bytes` at most; it is deserialised in the receiver's thread. At most `4 x max_waiting`
-calls are open at the same time.
+messages are awaited at the same time; for one more the oldest of these calls is given up, with
+RetryInfo. A call has one message: with none or with several nothing of it is taken.
+
+gRPC takes messages of twice `max_body_bytes`, so that those beyond the limit are counted here. What
+is larger still it refuses itself, and the call ends without a message (`no_message`).
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import grpc
@@ -23,6 +29,8 @@ from padit.codecs.bodies import BadRequestError
 
 __all__ = ["GrpcReceiver"]
 
+_log = logging.getLogger("padit.adapters.receiver")
+_INVALID = grpc.StatusCode.INVALID_ARGUMENT
 _SERVICE = "opentelemetry.proto.collector.metrics.v1.MetricsService"
 
 
@@ -43,6 +51,7 @@ class GrpcReceiver:
         self._take = take
         self._worker = worker
         self._server: Any = None
+        self._calls: _Calls | None = None
         self._ended: asyncio.Task[bool] | None = None
 
     async def open(self, emitter: Emitter, port: int) -> int:
@@ -52,12 +61,12 @@ class GrpcReceiver:
         self._server = server = grpc.aio.server(
             interceptors=[gate],
             options=[
-                ("grpc.max_receive_message_length", options.max_body_bytes),
+                ("grpc.max_receive_message_length", 2 * options.max_body_bytes),
                 ("grpc.so_reuseport", 0),
             ],
-            maximum_concurrent_rpcs=4 * options.max_waiting,
         )
-        export = grpc.stream_unary_rpc_method_handler(self._export(emitter, gate))
+        self._calls = _Calls(options, emitter, gate, partial(self._worker.run, self._take))
+        export = grpc.stream_unary_rpc_method_handler(self._calls.export)
         server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler(_SERVICE, {"Export": export}),)
         )
@@ -89,39 +98,98 @@ class GrpcReceiver:
             self._ended.cancel()
             self._ended = None
 
-    def _export(self, emitter: Emitter, gate: "_Gate") -> Callable[..., Awaitable[bytes]]:
+
+class _Calls:
+    """Takes one message of each call, or refuses the call with a fault.
+
+    Args:
+        options: the limits.
+        emitter: counts faults.
+        gate: what is refused by headers; asked again once the message is there.
+        handle: the bytes of a request to those of its answer; may raise BadRequestError.
+    """
+
+    def __init__(
+        self,
+        options: ReceiverOptions,
+        emitter: Emitter,
+        gate: "_Gate",
+        handle: Callable[[bytes], Awaitable[bytes]],
+    ) -> None:
+        self._options = options
+        self._emitter = emitter
+        self._gate = gate
+        self._handle = handle
+        self._reading: dict[object, asyncio.Timeout] = {}
+
+    async def export(self, messages: AsyncIterator[bytes], context: Any) -> bytes:
+        """Answer a call."""
         # A unary call for clients; taken as a stream, because only so the wait for its message
         # can be given up.
-        async def export(messages: AsyncIterator[bytes], context: Any) -> bytes:
-            request = await self._message(messages, context, emitter)
-            if (found := gate.refusal()) is not None:  # it may have changed meanwhile
-                await gate.refuse(context, found)
-            gate.waiting += 1
-            try:
-                return await self._worker.run(self._take, request)
-            except BadRequestError as error:
-                emitter.fault("malformed", f"gRPC: {error}")
-                text = str(error)[:1000].encode("utf-8", "replace").decode("utf-8")
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, text)
-            finally:
-                gate.waiting -= 1
-            return b""
+        found = await self._message(messages, context)
+        if isinstance(found, bytes):
+            found = self._gate.refusal() or await self._taken(found)
+        return found if isinstance(found, bytes) else await self._gate.refuse(context, found)
 
-        return export
+    async def _taken(self, request: bytes) -> "bytes | _Refusal":
+        self._gate.waiting += 1
+        try:
+            return await self._handle(request)
+        except BadRequestError as error:
+            text = str(error)[:1000].encode("utf-8", "replace").decode("utf-8")
+            return _Refusal("malformed", f"gRPC: {error}", _INVALID, text)
+        except Exception as error:  # a bug of ours: the client may try again, others go on
+            _log.debug("a gRPC call failed", exc_info=True)
+            text = "this could not be processed"
+            return _Refusal("internal", f"gRPC: {error!r}", grpc.StatusCode.INTERNAL, text)
+        finally:
+            self._gate.waiting -= 1
 
-    async def _message(
-        self, messages: AsyncIterator[bytes], context: Any, emitter: Emitter
-    ) -> bytes:
+    async def _message(self, messages: AsyncIterator[bytes], context: Any) -> "bytes | _Refusal":
+        """The only message of a call."""
+        key, found, peer = object(), list[bytes](), context.peer()  # no peer once it has ended
+        if len(self._reading) >= 4 * self._options.max_waiting:
+            oldest = next(iter(self._reading))
+            self._reading.pop(oldest).reschedule(asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(self._options.body_timeout_sec) as limit:
-                async for message in messages:
-                    return message
+                self._reading[key] = limit
+                async for message in messages:  # to its end: there may be one too many
+                    found.append(message)
+                    if len(found) > 1 or len(message) > self._options.max_body_bytes:
+                        break
         except TimeoutError:
             if not limit.expired():
                 raise
-            emitter.fault("slow", f"a message of {context.peer()} that did not come in time")
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "no message in time")
-        return b""
+            return self._silent(peer, given_up=key not in self._reading)
+        finally:
+            self._reading.pop(key, None)
+        return self._checked(found, peer)
+
+    def _silent(self, peer: str, *, given_up: bool) -> "_Refusal":
+        if given_up:
+            text = f"a call of {peer} that sent nothing was given up: too many at the same time"
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            return _Refusal("busy", text, code, "too many calls without a message", again=True)
+        text = f"a message of {peer} that did not come in time"
+        return _Refusal("slow", text, grpc.StatusCode.DEADLINE_EXCEEDED, "no message in time")
+
+    def _checked(self, found: list[bytes], peer: str) -> "bytes | _Refusal":
+        most = self._options.max_body_bytes
+        if not found:
+            text = (
+                f"a call of {peer} ended without a message: it had none, was cancelled, or its "
+                f"message was refused by gRPC, as one of more than {2 * most} bytes is"
+            )
+            return _Refusal("no_message", text, _INVALID, "the call has no message")
+        if len(found[0]) > most:
+            text = f"a message of more than {most} bytes (max_body_bytes)"
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            return _Refusal("too_large", text, code, f"at most {most} bytes")
+        if len(found) > 1:
+            text = f"a call of {peer} with several messages; none was taken"
+            return _Refusal("malformed", text, _INVALID, "a call has one message")
+        return found[0]
 
 
 class _Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
@@ -155,23 +223,28 @@ class _Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
         return handler
 
     async def _unauthenticated(self, _messages: Any, context: Any) -> bytes:
-        self._emitter.fault("unauthorized", f"a write from {context.peer()} without a valid token")
-        await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a valid token is needed")
-        return b""
+        text = f"a write from {context.peer()} without a valid token"
+        code = grpc.StatusCode.UNAUTHENTICATED
+        refused = _Refusal("unauthorized", text, code, "a valid token is needed")
+        return await self.refuse(context, refused)
 
     def refusal(self) -> "_Refusal | None":
         """Why no write may come in now; None if one may."""
         if not self._emitter.ready():
             text = "writers have to wait: the buffer is nearly full"
-            return _Refusal("blocked", text, grpc.StatusCode.UNAVAILABLE, "the buffer is full")
+            code = grpc.StatusCode.UNAVAILABLE
+            return _Refusal("blocked", text, code, "the buffer is full", again=True)
         if self.waiting >= self._options.max_waiting:
             text = "writers have to wait: too many at the same time"
-            return _Refusal("busy", text, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many writes")
+            code = grpc.StatusCode.RESOURCE_EXHAUSTED
+            return _Refusal("busy", text, code, "too many writes", again=True)
         return None
 
     async def refuse(self, context: Any, why: "_Refusal") -> bytes:
-        """Refuse, with the time of a retry: without RetryInfo exporters drop their data."""
+        """Count and refuse a call."""
         self._emitter.fault(why.cause, why.message)
+        if not why.again:
+            await context.abort(why.code, why.text)
         delay = duration_pb2.Duration(seconds=self._options.retry_after_sec)
         packed = any_pb2.Any()
         packed.Pack(error_details_pb2.RetryInfo(retry_delay=delay))
@@ -182,12 +255,17 @@ class _Gate(grpc.aio.ServerInterceptor):  # type: ignore[misc]
 
 
 class _Refusal(NamedTuple):
-    """Cause and message of the fault, status and text of the answer."""
+    """Cause and message of the fault, status and text of the answer.
+
+    Attributes:
+        again: with the time of a retry: without RetryInfo exporters drop their data.
+    """
 
     cause: str
     message: str
     code: Any
     text: str
+    again: bool = False
 
 
 def _credentials(options: ReceiverOptions) -> Any:

@@ -198,9 +198,8 @@ class _Scrape:
             books.fault("not_finite", f"{name} is {sample.value}")
         elif (when := self._when(sample)) != self._time and not possible_time(when):
             labels = ",".join(f'{key}="{text}"' for key, text in sample.labels)[:200]
-            message = (
-                f"{name}{{{labels}}} is {sample.value:g} at {when:.15g} s, which is not in the"
-            )
+            series = f"{name}{{{labels}}}" if labels else name
+            message = f"{series} is {sample.value:g} at {when:.15g} s, which is not in the"
             books.fault("time", f"{message} years 2000 to 2199; see `select.honor_timestamps`")
         else:
             return False

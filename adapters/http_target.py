@@ -157,7 +157,11 @@ def source_of(target: Target) -> str:
 
 def http_url(text: str) -> httpx.URL:
     """A URL to be fetched. Raises ValueError for another scheme, or without a host."""
-    url = httpx.URL(text)
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:  # its message may hold a piece of a password
+        message = "it is no URL: a host, a port or a character is wrong"
+        raise ValueError(message) from None
     if url.scheme not in ("http", "https") or not url.host:
         message = f"{shown_url(url)!r} is no http:// or https:// URL"
         raise ValueError(message)

@@ -13,6 +13,7 @@ from padit.domain.attributes import LONGEST_LABEL, LONGEST_LABEL_NAME, MOST_LABE
 from padit.domain.errors import ConfigurationError
 from padit.domain.metric import MetricType
 from padit.domain.renamed import accept_detector
+from padit.domain.secret_options import shown, without_credentials
 from padit.domain.timestamps import MICROS, parse_duration
 from padit.domain.yaml_text import read_yaml
 
@@ -34,7 +35,6 @@ NEVER_ACCEPT = 2**62
 """An `accept_after` that no event time reaches, microseconds."""
 _Model = TypeVar("_Model", bound=BaseModel)
 _BUDGET = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) per (?:([0-9]{1,9}) )?series (?:a|per) day")
-_CREDENTIALS = re.compile(r"://[^/@\s]*@")
 
 
 class Section(BaseModel):
@@ -326,8 +326,10 @@ def load_model(path: str, model: type[_Model], *, empty: _Model | None = None) -
 def explain(place: str, model: type[BaseModel], error: ValidationError) -> str:
     """The first fault of a configuration, with the keys that are allowed where it lies.
 
-    An unknown key comes first: where one is misspelled, another seems to be missing.
+    An unknown key comes first: where one is misspelled, another seems to be missing. What may be
+    secret is not shown (`domain.secret_options`).
     """
+    place = without_credentials(place)
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     where = ".".join(str(part) for part in first["loc"])
     text = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")
@@ -338,12 +340,8 @@ def explain(place: str, model: type[BaseModel], error: ValidationError) -> str:
         return f"{place}: unknown key {where}; {hint}allowed are: {', '.join(allowed)}"
     if first["type"] == "missing":
         return f"{place}: {where}: {text}"
-    shown = "empty" if first["input"] is None else repr(_shown(first["input"]))
-    return f"{place}: {where}: {text} (it is {shown})" if where else f"{place}: {text}"
-
-
-def _shown(value: object) -> str:
-    return _CREDENTIALS.sub("://...@", str(value))[:80]
+    it_is = shown(first["loc"], first["input"])
+    return f"{place}: {where}: {text} (it is {it_is})" if where else f"{place}: {text}"
 
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

@@ -3,14 +3,20 @@
 YAML's own loader takes the last of two equal keys, so half of what somebody wrote would not count.
 """
 
+import re
 from typing import Any
 
 import yaml
+
+from padit.domain.secret_options import holds_secret
 
 __all__ = ["read_yaml"]
 
 _NO_VALUE = (ValueError, LookupError, AttributeError, OverflowError)
 """What the loader raises, beside its own errors, of `2026-02-30`, `!!bool x` and `!!float ''`."""
+
+_KEY = re.compile(r"""([\w.-]+)["']?\s*:""")
+_QUOTED = re.compile(r"'.*'")
 
 _MOST_REPEATED = 100_000
 _MOST_BITS = 1024
@@ -77,6 +83,18 @@ def _refuse_what_aliases_blow_up(root: yaml.Node) -> None:
         raise yaml.YAMLError(message)
 
 
+def _without_values(error: yaml.MarkedYAMLError) -> yaml.MarkedYAMLError:
+    """The error with line and column, and without the text there: it may be a password."""
+    lines = [mark.get_snippet() or "" for mark in (error.context_mark, error.problem_mark) if mark]
+    if any(holds_secret(found[1]) for line in lines for found in _KEY.finditer(line)):
+        error.problem = error.problem and _QUOTED.sub("'...'", error.problem)
+        error.context = error.context and _QUOTED.sub("'...'", error.context)
+    for mark in (error.context_mark, error.problem_mark):
+        if mark is not None:
+            mark.buffer = None
+    return error
+
+
 def read_yaml(text: str) -> Any:
     """What a text says.
 
@@ -94,6 +112,8 @@ def read_yaml(text: str) -> Any:
             return None
         _refuse_what_aliases_blow_up(node)
         return loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        raise _without_values(error) from None
     except RecursionError as error:
         message = "it is nested too deep"
         raise yaml.YAMLError(message) from error

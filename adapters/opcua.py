@@ -2,33 +2,38 @@
 
 An item is one data change of a node; its time is the source's time stamp, else the server's, else
 ours. It is the unit of the books: each is a sample, a fault (its status is bad, or it is not
-finite) or unwatched (its status is uncertain, unless `accept_uncertain`; it has no value, or text
-or an array). A change that the server's queue had no room for is a fault, `overflow`.
+finite, or its time is impossible) or unwatched (its status is uncertain, unless
+`accept_uncertain`; it has no value, or text or an array). A change that the server's queue had no
+room for is a fault, `overflow`.
 
-Every poll reads the server's state, emits `opcua_up`, 1 or 0, and `opcua_good_ratio`, the share of
-the nodes whose latest value is good. When the connection is lost the adapter opens and subscribes
-again, and the server sends every latest value first. After a crash of this process it is the same;
-between, changes are lost.
+Every poll reads the server's state, looks whether the subscription lives (`opcua_subscription`),
+emits `opcua_up`, 1 or 0, and `opcua_good_ratio`, the share of the nodes whose latest value is good.
+When the connection or the subscription is lost the adapter opens and subscribes again, and the
+server sends every latest value first. After a crash of this process it is the same; between,
+changes are lost.
 """
 
 import contextlib
 import math
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal
 
-from asyncua import Client, ua
+from asyncua import ua
 from asyncua.crypto import security_policies
 from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.opcua_subscription import Session, Watch
 from padit.adapters.secrets import secret
 from padit.domain.metric import Metric, MetricType
+from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
 __all__ = ["OpcUaAdapter", "OpcUaNode", "OpcUaOptions", "value_of"]
 
 _FAILED = (ua.UaError, OSError, TimeoutError, ValueError)
 _OVERFLOW = 0x480  # of the status: information about the value, queue overflow
+_NO_TIME = datetime(1601, 1, 1, tzinfo=UTC)  # how the protocol encodes that there is none
 _URI = "urn:padit:adapters"
 
 
@@ -117,7 +122,7 @@ class _Unwatched(ValueError):
     def __init__(self, message: str, cause: str) -> None:
         super().__init__(message)
         self.cause = cause
-        self.bad = cause in ("bad_status", "not_finite")
+        self.bad = cause in ("bad_status", "not_finite", "time")
 
 
 def value_of(node: OpcUaNode, data: Any, *, uncertain: bool) -> tuple[float, float | None]:
@@ -129,7 +134,8 @@ def value_of(node: OpcUaNode, data: Any, *, uncertain: bool) -> tuple[float, flo
         uncertain: whether a value of uncertain status is taken.
 
     Raises:
-        ValueError: bad or uncertain, no number, or not finite; its `cause` counts it.
+        ValueError: bad or uncertain, no number, not finite, or of an impossible time; its `cause`
+            counts it.
     """
     status = data.StatusCode.value if data.StatusCode is not None else 0
     severity = status >> 30  # 0 good, 1 uncertain, 2 and 3 bad
@@ -149,13 +155,24 @@ def value_of(node: OpcUaNode, data: Any, *, uncertain: bool) -> tuple[float, flo
     if not math.isfinite(value):
         message = f"{node.name} is {value}"
         raise _Unwatched(message, "not_finite")
-    stamp = data.SourceTimestamp or data.ServerTimestamp
-    return value, None if stamp is None else _epoch(stamp)
+    return value, _time_of(node, value, data)
 
 
-def _epoch(stamp: Any) -> float:
-    aware = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)
-    return float(aware.timestamp())
+def _time_of(node: OpcUaNode, value: float, data: Any) -> float | None:
+    """Epoch seconds of the source, else of the server; None if both state none."""
+    for stamp in (data.SourceTimestamp, data.ServerTimestamp):
+        if stamp is None:
+            continue
+        aware = stamp if stamp.tzinfo is not None else stamp.replace(tzinfo=UTC)
+        if aware == _NO_TIME:
+            continue
+        seconds = float(aware.timestamp())
+        if not EARLIEST_US <= seconds * 1e6 < LATEST_US:
+            when = f"{aware:%Y-%m-%d}"
+            message = f"{node.name}: the value {value:g} has the impossible time {when}"
+            raise _Unwatched(message, "time")
+        return seconds
+    return None
 
 
 class OpcUaAdapter:
@@ -169,6 +186,7 @@ class OpcUaAdapter:
         self._nodes = {ua.NodeId.from_string(node.node): node for node in options.nodes}
         self._good: dict[str, bool] = {}
         self._client: Any = None
+        self._watch: Watch | None = None
         self._emitter: Emitter | None = None
         self._lost = ""
 
@@ -176,13 +194,14 @@ class OpcUaAdapter:
         """Connect and subscribe; a node that the server refuses costs only itself."""
         options = self.options
         self._emitter, self._lost, self._good = emitter, "", {}
-        client = Client(options.url, timeout=options.request_timeout_sec)
+        client = Session(options.url, timeout=options.request_timeout_sec)
         client.application_uri = options.application_uri
         try:
             await self._identify(client)
             await client.connect()
             self._client = client
             period = await client.create_subscription(options.publish_ms, self)
+            self._watch = Watch(client, period, options.request_timeout_sec)
             handles = await period.subscribe_data_change(
                 [client.get_node(node.node) for node in options.nodes],
                 queuesize=options.queue_size,
@@ -214,25 +233,30 @@ class OpcUaAdapter:
 
     async def poll(self, emitter: Emitter) -> None:
         """Read the server's state; raises AdapterError when the connection is gone."""
-        lost = self._lost
-        if not lost and self._client is not None:
-            try:
-                state = await self._client.nodes.server_state.read_value()
-            except _FAILED as error:
-                lost = f"{type(error).__name__}: {error}"
-            else:
-                if int(state) != int(ua.ServerState.Running):
-                    lost = f"the server's state is {ua.ServerState(state).name}"
+        lost = self._lost or await self._trouble()
         if lost or self._client is None:
             self._emit_up(emitter, 0.0)
             message = f"{self.options.url}: the connection is lost: {lost or 'closed'}"
             raise AdapterError(message, cause="disconnected")
         self._emit_up(emitter, 1.0)
 
+    async def _trouble(self) -> str:
+        """Why the server or its subscription cannot be used any more, "" if all is well."""
+        if self._client is None or self._watch is None:
+            return "closed"
+        try:
+            state = await self._client.nodes.server_state.read_value()
+        except _FAILED as error:
+            return f"{type(error).__name__}: {error}"
+        if state != ua.ServerState.Running:
+            known = isinstance(state, int) and state in list(ua.ServerState)
+            return f"the server's state is {ua.ServerState(state).name if known else repr(state)}"
+        return self._watch.trouble()
+
     async def close(self) -> None:
         """End the subscription and the session."""
         client, self._client = self._client, None
-        self._emitter = None
+        self._emitter = self._watch = None
         if client is not None:
             with contextlib.suppress(*_FAILED):
                 await client.disconnect()

@@ -1,17 +1,15 @@
 """OPC UA against asyncua's own server on loopback."""
 
-import asyncio
 import datetime
 import math
-import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from asyncua import Server, ua
-from asyncua.crypto.permission_rules import User, UserRole
+from asyncua import ua
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -23,83 +21,10 @@ from padit.adapters.base import ListEmitter
 from padit.adapters.errors import AdapterError
 from padit.adapters.opcua import OpcUaNode, value_of
 from padit.adapters.registry import create_adapter
-from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, until
+from tests.adapters.opcua_machine import WHEN, Machine, Users
 from tests.limits import allowed
-
-WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=datetime.UTC)
-
-
-class Users:
-    """One user with a password, as asyncua's server asks for them."""
-
-    def get_user(
-        self, iserver: Any, username: Any = None, password: Any = None, certificate: Any = None
-    ) -> Any:
-        good = username == "reader" and password in ("secret", b"secret")
-        return User(role=UserRole.User) if good else None
-
-
-class Machine:
-    """A server with the nodes ns=2;s=torque and ns=2;s=state, in a loop of its own thread."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.url = f"opc.tcp://127.0.0.1:{self.port}"
-        self.secure: tuple[Path, Path] | None = None
-        self.users: Users | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._server: Any = None
-
-    def call(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(allowed(30))
-
-    async def _start(self) -> None:
-        server = Server(user_manager=self.users) if self.users else Server()
-        await server.init()
-        server.set_endpoint(self.url)
-        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        if self.secure:
-            await server.load_certificate(self.secure[0])
-            await server.load_private_key(self.secure[1])
-            server.set_security_policy([ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt])
-        index = await server.register_namespace("urn:test")
-        for name, value in (("torque", 1.0), ("state", "idle")):
-            await server.nodes.objects.add_variable(ua.NodeId(name, index), name, value)
-        self._server = server
-        await server.start()
-
-    def start(self) -> None:
-        self.call(self._start())
-
-    def stop(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            self.call(server.stop())
-
-    def end(self) -> None:
-        self.stop()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(allowed(10))
-        self._loop.close()
-
-    def write(
-        self, value: Any, status: int = 0, when: datetime.datetime = WHEN, name: str = "torque"
-    ) -> None:
-        data = ua.DataValue(
-            Value=ua.Variant(value, None if value is not None else ua.VariantType.Null),
-            StatusCode=ua.StatusCode(ua.UInt32(status)),
-            SourceTimestamp=when,
-        )
-        self.call(self._server.write_attribute_value(ua.NodeId(name, 2), data))
-
-    def config(self, **options: Any) -> dict[str, Any]:
-        nodes = [{"node": "ns=2;s=torque", "name": "torque_nm", "unit": "Nm", "scale": 2}]
-        return {"type": "opcua", "url": self.url, "source_id": "press", "publish_ms": 20,
-                "nodes": nodes, **options}  # fmt: skip
 
 
 @pytest.fixture
@@ -168,6 +93,37 @@ def test_server_that_was_started_again_is_subscribed_to_again(machine: Machine) 
         until(lambda: torques(live)[-1] == 8, "a change after the restart")
         live.poll()
     assert live.emitter.values("opcua_up") == [0, 0, 1]
+
+
+NEVER = datetime.datetime(1601, 1, 1, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize("year", [1650, 1999, 2200, 9999])
+def test_value_of_an_impossible_time_is_a_fault_with_its_name(year: int, machine: Machine) -> None:
+    machine.start()
+    with Live(machine.config()) as live:
+        until(lambda: torques(live) == [2], "the first value")
+        machine.write(3.0, when=WHEN.replace(year=year))
+        until(lambda: live.emitter.faults.get("time"), "the impossible time")
+        live.poll()
+    assert torques(live) == [2]
+    assert live.emitter.values("opcua_good_ratio") == [0]
+    assert f"torque_nm: the value 6 has the impossible time {year}" in live.emitter.messages["time"]
+
+
+def test_time_that_a_source_does_not_know_is_the_servers_or_ours(machine: Machine) -> None:
+    machine.start()
+    with Live(machine.config()) as live:
+        until(lambda: torques(live) == [2], "the first value")
+        machine.write(3.0, when=NEVER)
+        until(lambda: torques(live) == [2, 6], "the value without a time")
+    assert live.emitter.faults == {}
+    assert live.emitter.metrics[-1].timestamp == pytest.approx(time.time(), abs=allowed(30))
+    node = OpcUaNode(node="i=1", name="x")
+    data = ua.DataValue(ua.Variant(1.0), SourceTimestamp=NEVER, ServerTimestamp=WHEN)
+    assert value_of(node, data, uncertain=False) == (1.0, WHEN.timestamp())
+    data = ua.DataValue(ua.Variant(1.0), SourceTimestamp=NEVER, ServerTimestamp=NEVER)
+    assert value_of(node, data, uncertain=False) == (1.0, None)
 
 
 def test_node_that_is_missing_or_no_number_costs_only_itself(machine: Machine) -> None:

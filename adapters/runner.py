@@ -45,6 +45,9 @@ __all__ = ["Delivery", "Runner", "Supervised", "run_adapters"]
 
 _log = logging.getLogger("padit.adapters")
 
+_STOP_SEC = 10.0  # for all adapters together to end and close
+_CANCEL_AGAIN_SEC = 0.2
+
 
 class Delivery(Protocol):
     """The part of a publisher that the runner uses."""
@@ -167,11 +170,26 @@ class Runner:
         ]
         await self._stopping.wait()
         lag.cancel()
+        for name in await self._end(tasks):
+            _log.error("%s did not stop within %g s and is left behind", name, _STOP_SEC)
+
+    async def _end(self, tasks: Sequence["asyncio.Task[None]"]) -> list[str]:
+        """Cancel the adapters' tasks; the names of those that did not end.
+
+        `asyncio.wait_for` of Python 3.11 loses a cancellation that meets a finished future, so it
+        is repeated; not for an adapter that closes, which has its own limit and would be cut short.
+        """
+        running = dict(zip(tasks, self.parts, strict=True))
+        deadline = time.monotonic() + _STOP_SEC
         for task in tasks:
             task.cancel()
-        _, stuck = await asyncio.wait(tasks, timeout=10.0) if tasks else (set(), set())
-        for _ in stuck:
-            _log.error("an adapter did not stop within 10 s and is left behind")
+        while running and time.monotonic() < deadline:
+            _, pending = await asyncio.wait(running, timeout=_CANCEL_AGAIN_SEC)
+            running = {task: part for task, part in running.items() if task in pending}
+            for task, part in running.items():
+                if part.state != "stopped":
+                    task.cancel()
+        return [part.options.name for part in running.values()]
 
     def _callback_failed(self, _loop: Any, context: dict[str, Any]) -> None:
         """Log an exception of a library's callback or of an unwatched task; the loop goes on."""
@@ -195,7 +213,7 @@ class Runner:
         due += self._random.uniform(0, options.jitter) * min(options.interval_sec, 60.0)
         opened = False
         try:
-            while True:
+            while not self._stopping.is_set():
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 opened = await self._attempt(part, opened)
                 due = self._next(part, due)

@@ -141,6 +141,41 @@ def test_step_of_the_wall_clock_moves_no_poll(monkeypatch: pytest.MonkeyPatch) -
     assert 20 <= one.polls <= 51
 
 
+class Deaf(Scripted):
+    """An adapter whose library loses the first cancellation, as `asyncio.wait_for` can."""
+
+    def __init__(self, name: str, after: float, **options: Any) -> None:
+        super().__init__(name, [], **options)
+        self.after = after
+        self.lost = 0
+
+    async def poll(self, emitter: Emitter) -> None:
+        self.polls += 1
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.lost += 1
+            if self.lost > 1:
+                raise
+            await asyncio.sleep(self.after)
+
+    async def close(self) -> None:
+        await asyncio.sleep(0.6)
+        self.closed += 1
+
+
+@pytest.mark.parametrize("after", [0.0, 60.0], ids=["the poll ends", "the poll goes on"])
+def test_stop_ends_an_adapter_that_loses_a_cancellation(
+    after: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    deaf = Deaf("deaf", after)
+    begin = time.monotonic()
+    run([deaf, Scripted("good", [])], 0.2)
+    assert time.monotonic() - begin < 8
+    assert (deaf.polls, deaf.closed) == (1, 1)
+    assert "left behind" not in caplog.text
+
+
 def test_options_metadata_is_added() -> None:
     sink, _, _ = run([Scripted("a", [], metadata={"site": "north"})], 0.1)
     batch: Any = sink.batches[0]

@@ -7,7 +7,9 @@ to 1, and `modbus_response_ms`, the mean time of a request.
 The unit of the books is the configured value: at every poll each is a sample, unwatched (its
 register holds what stands for "not available") or a fault. If a device refuses a joint request its
 values are read one by one, so that one bad register costs only itself. A fault is named after the
-device's own answer, such as `illegal_address` or `device_busy`.
+device's own answer, such as `illegal_address` or `device_busy`; `malformed` is an answer that
+cannot be read or does not belong to its request. A poll that takes longer than `timeout_sec` emits
+what it has read; the rest are faults, `not_read`, and the adapter connects again.
 """
 
 import contextlib
@@ -22,8 +24,10 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from padit.adapters.base import AdapterOptions, Emitter, Seconds, now
 from padit.adapters.edges import depending_on
-from padit.adapters.errors import AdapterError
+from padit.adapters.errors import AdapterError, TimedOutError
+from padit.adapters.modbus_answers import StrayError, read, readable
 from padit.adapters.modbus_values import NotAvailableError, Register, value_of
+from padit.adapters.poll_time import PollTime
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["ModbusAdapter", "ModbusOptions", "blocks_of"]
@@ -109,8 +113,12 @@ class ModbusAdapter:
         self._edge = depending_on(behind, self._source)
         self._blocks = blocks_of(options.registers, options.gap)
         self._client: AsyncModbusTcpClient | None = None
+        self._poll_time = PollTime(options.timeout_sec)
         self._times: list[float] = []
+        self._found: list[Metric] = []
+        self._unread: dict[str, Register] = {}
         self._read_count = 0
+        self._strays = 0
 
     async def open(self, emitter: Emitter) -> None:
         """Connect; a device that is away is polled again later, with `modbus_up` at 0."""
@@ -122,8 +130,12 @@ class ModbusAdapter:
             retries=0,
             reconnect_delay=0,
         )
+        readable(self._client)
         connected = False
-        with contextlib.suppress(OSError, ModbusException, TimeoutError):
+        with (
+            self._poll_time.opening(),
+            contextlib.suppress(OSError, ModbusException, TimeoutError),
+        ):
             connected = await self._client.connect()
         if not connected:
             self._emit_up(emitter, 0.0)
@@ -131,19 +143,38 @@ class ModbusAdapter:
             raise AdapterError(message, cause="connect")
 
     async def poll(self, emitter: Emitter) -> None:
-        """Read everything once."""
-        self._times, self._read_count = [], 0
-        found: list[Metric] = []
-        for block in self._blocks:
-            found += await self._read(block, emitter)
-        if self._times:
-            mean = 1e3 * sum(self._times) / len(self._times)
-            found.append(self._metric("modbus_response_ms", mean, "ms", "latency"))
-        emitter.emit(found)
-        self._emit_up(emitter, self._read_count / len(self.options.registers))
+        """Read everything once; what was read is emitted, whatever ends the poll."""
+        self._times, self._found, self._read_count, self._strays = [], [], 0, 0
+        self._unread = {register.name: register for register in self.options.registers}
+        limit = self._poll_time.limit()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with limit:
+                    for block in self._blocks:
+                        if not limit.expired():
+                            await self._read(block, emitter)
+        finally:
+            emitter.emit(self._found)
+            if limit.expired() or not self._unread:  # else it was cancelled by a stop
+                self._emit_state(emitter)
+        if self._unread:
+            emitter.fault("not_read", self._late(), len(self._unread))
+            raise TimedOutError(self._late())
+        self._check_connection()
+
+    def _late(self) -> str:
+        names = _named(list(self._unread.values()))
+        share = f"{len(self._unread)} of {len(self.options.registers)} values"
+        return f"the poll took {self.options.timeout_sec:g} s: {share} were not read: {names}"
+
+    def _check_connection(self) -> None:
+        place = f"{self.options.host}:{self.options.port}"
         if self._client is None or not self._client.connected:
-            message = f"{self.options.host}:{self.options.port}: the connection is lost"
+            message = f"{place}: the connection is lost"
             raise AdapterError(message, cause="disconnected")
+        if self._strays:  # every later answer may be one too late as well
+            message = f"{place}: {self._strays} answers belong to other requests"
+            raise AdapterError(message, cause="malformed")
 
     async def close(self) -> None:
         """Disconnect."""
@@ -151,32 +182,39 @@ class ModbusAdapter:
         if client is not None:
             client.close()
 
+    def _emit_state(self, emitter: Emitter) -> None:
+        if self._times:
+            mean = 1e3 * sum(self._times) / len(self._times)
+            emitter.emit([self._metric("modbus_response_ms", mean, "ms", "latency")])
+        self._emit_up(emitter, self._read_count / len(self.options.registers))
+
     def _emit_up(self, emitter: Emitter, share: float) -> None:
         emitter.emit([self._metric("modbus_up", share, "1", "availability")])
 
     def _metric(self, name: str, value: float, unit: str, kind: MetricType) -> Metric:
         return Metric(now(), self._source, name, value, unit, kind, "modbus", self._edge)
 
-    async def _read(self, block: list[Register], emitter: Emitter) -> list[Metric]:
+    async def _read(self, block: list[Register], emitter: Emitter) -> None:
         first = block[0].address
         count = max(r.address + r.length for r in block) - first
         try:
             words = await self._request(block[0].table, first, count)
         except AdapterError as error:
             if len(block) > 1 and error.cause in _OF_ONE_REGISTER:
-                return [m for one in block for m in await self._read([one], emitter)]
-            names = ", ".join(register.name for register in block[:5])
-            names += f" and {len(block) - 5} more" if len(block) > 5 else ""
+                for one in block:
+                    await self._read([one], emitter)
+                return
             hint = _HINT if error.cause == "illegal_address" and first > 30_000 else ""
-            emitter.fault(error.cause, f"{names}: {error}{hint}", len(block))
-            return []
-        found = []
+            emitter.fault(error.cause, f"{_named(block)}: {error}{hint}", len(block))
+            for register in block:
+                self._unread.pop(register.name)
+            return
         for register in block:
             start = register.address - first
             metric = self._value(register, words[start : start + register.length], emitter)
+            self._unread.pop(register.name)
             if metric is not None:
-                found.append(metric)
-        return found
+                self._found.append(metric)
 
     def _value(self, register: Register, words: list[int], emitter: Emitter) -> Metric | None:
         """One value, or None after it was counted."""
@@ -199,30 +237,24 @@ class ModbusAdapter:
         if client is None or not client.connected:
             message = "not connected"
             raise AdapterError(message, cause="disconnected")
-        read = {
-            "holding": client.read_holding_registers,
-            "input": client.read_input_registers,
-            "coil": client.read_coils,
-            "discrete": client.read_discrete_inputs,
-        }[table]
         begin = time.perf_counter()
         try:
-            answer = await read(address, count=count, device_id=self.options.unit_id)
+            answer = await read(client, table, address, count, self.options.unit_id)
+        except StrayError:
+            self._strays += 1
+            raise
         except (ModbusException, OSError, TimeoutError) as error:
             message = f"no answer for {table} {address}: {error}"
             raise AdapterError(message, cause="timeout") from error
-        except Exception as error:  # an answer that the library cannot read
-            message = f"{table} {address}: {error!r}"
-            raise AdapterError(message, cause="malformed") from error
         self._times.append(time.perf_counter() - begin)
-        if answer.isError():
-            code = int(getattr(answer, "exception_code", 0))
-            cause = _EXCEPTIONS.get(code, "exception")
-            message = f"{table} {address} (+{count}): the device answers {cause} (code {code})"
-            raise AdapterError(message, cause=cause)
-        bits = table in ("coil", "discrete")
-        words = [int(bit) for bit in answer.bits] if bits else list(answer.registers)
-        if len(words) < count:
-            message = f"{table} {address}: {len(words)} of {count} values came"
-            raise AdapterError(message, cause="malformed")
-        return words
+        if isinstance(answer, list):
+            return answer
+        cause = _EXCEPTIONS.get(answer, "exception")
+        message = f"{table} {address} (+{count}): the device answers {cause} (code {answer})"
+        raise AdapterError(message, cause=cause)
+
+
+def _named(registers: Sequence[Register]) -> str:
+    """Names of the first few."""
+    names = ", ".join(register.name for register in registers[:5])
+    return names + (f" and {len(registers) - 5} more" if len(registers) > 5 else "")

@@ -1,8 +1,6 @@
 """Modbus TCP against pymodbus' own server."""
 
 import asyncio
-import contextlib
-import socketserver
 import struct
 import threading
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from padit.adapters.registry import create_adapter
 from padit.devcluster.ports import free_port
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once
+from tests.adapters.modbus_server import Plain
 
 
 def words_of(form: str, value: float) -> list[int]:
@@ -164,48 +163,6 @@ def test_any_words_give_a_number_or_a_reason(words: list[int], order: str) -> No
     except ValueError:
         return
     assert value == value
-
-
-class Plain:
-    """A Modbus TCP server of twenty lines, for what pymodbus' own cannot be made to answer.
-
-    Args:
-        values: registers by address.
-        errors: exception codes by the address that provokes them.
-    """
-
-    def __init__(self, values: dict[int, int], errors: dict[int, int]) -> None:
-        self.requests: list[tuple[int, int]] = []
-        self._values, self._errors = values, errors
-        answer = self._answer
-
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                with contextlib.suppress(ConnectionError):
-                    while len(head := self.rfile.read(12)) == 12:
-                        self.wfile.write(answer(head))
-
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-
-    def _answer(self, head: bytes) -> bytes:
-        transaction, _, _, unit, function, first, count = struct.unpack(">HHHBBHH", head)
-        self.requests.append((first, count))
-        asked = range(first, first + count)
-        codes = [code for address, code in self._errors.items() if address in asked]
-        if codes:
-            body = struct.pack(">BB", function | 0x80, codes[0])
-        else:
-            words = [self._values.get(address, 0) for address in asked]
-            body = struct.pack(f">BB{count}H", function, 2 * count, *words)
-        return struct.pack(">HHHB", transaction, 0, len(body) + 1, unit) + body
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
 
 
 def polled(values: dict[int, int], errors: dict[int, int], **options: Any) -> tuple[Any, Plain]:

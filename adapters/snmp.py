@@ -8,9 +8,12 @@ seconds. Every poll adds `snmp_up`, 1 or 0 with the reason in its metadata, and
 
 The unit of the books is the value that the device answers with: each is a sample, unwatched (it is
 missing, no number, left out by `keep` or `drop`, or a counter without a reading before), or a
-fault (refused, not finite); both are named, and counted at every poll.
+fault (refused, malformed, not finite); both are named, and counted at every poll. A poll that takes
+longer than `timeout_sec` emits what it has read; each value and column that it has not read is a
+fault, `not_read`.
 """
 
+import contextlib
 import math
 import time
 from collections import Counter
@@ -21,6 +24,7 @@ from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.poll_time import PollTime
 from padit.adapters.secrets import secret
 from padit.adapters.series import Namer, Naming
 from padit.adapters.snmp_session import Session, community, user
@@ -140,7 +144,9 @@ class SnmpAdapter:
         self._rates = Rates()
         self._uptime = Uptime()
         self._session: Session | None = None
+        self._poll_time = PollTime(options.timeout_sec)
         self._found: list[Metric] = []
+        self._unread: list[str] = []
         self._failed = False
 
     async def open(self, emitter: Emitter) -> None:
@@ -153,16 +159,17 @@ class SnmpAdapter:
             files = (options.auth_password_file, options.priv_password_file)
             auth, priv = (secret(one) if one else "" for one in files)
             credentials = user(options.user, options.auth, auth, options.priv, priv)
-        self._session = Session(
-            options.host,
-            options.port,
-            credentials,
-            options.context,
-            options.request_timeout_sec,
-            options.retries,
-            options.rows_per_request,
-        )
-        await self._session.open()
+        with self._poll_time.opening():
+            self._session = Session(
+                options.host,
+                options.port,
+                credentials,
+                options.context,
+                options.request_timeout_sec,
+                options.retries,
+                options.rows_per_request,
+            )
+            await self._session.open()
 
     async def poll(self, emitter: Emitter) -> None:
         """Read everything once; a device that is away is `snmp_up` 0."""
@@ -175,20 +182,37 @@ class SnmpAdapter:
             raise AdapterError(message, cause="closed")
         session.times.clear()
         self._found = []
-        reason: dict[str, Any] = {}
+        tables = [column.name for table in self.options.tables for column in table.columns]
+        self._unread = [*(value.name for value in self.options.values), *tables]
         try:
-            await self._scalars(session, emitter)
-            for table in self.options.tables:
-                await self._table(session, table, emitter)
+            reason = await self._read(session, emitter)
+            self._failed = bool(reason)
+            self._add("snmp_up", 0.0 if reason else 1.0, "1", "availability", reason)
+            if session.times:
+                mean = 1e3 * sum(session.times) / len(session.times)
+                self._add("snmp_response_ms", mean, "ms", "latency")
+        finally:  # what was read is emitted when a stop cancels the poll as well
+            emitter.emit(self._found)
+
+    async def _read(self, session: Session, emitter: Emitter) -> dict[str, Any]:
+        """Read everything within the poll's time; why it ended early, or nothing."""
+        limit = self._poll_time.limit()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with limit:
+                    await self._scalars(session, emitter)
+                    for table in self.options.tables:
+                        await self._table(session, table, emitter)
         except AdapterError as error:
             emitter.fault(error.cause, str(error))
-            reason = {"error": error.cause, "detail": str(error)[:300]}
-        self._failed = bool(reason)
-        self._add("snmp_up", 0.0 if reason else 1.0, "1", "availability", reason)
-        if session.times:
-            mean = 1e3 * sum(session.times) / len(session.times)
-            self._add("snmp_response_ms", mean, "ms", "latency")
-        emitter.emit(self._found)
+            return {"error": error.cause, "detail": str(error)[:300]}
+        if not limit.expired() or not self._unread:
+            return {}
+        names = ", ".join(self._unread[:5])
+        names += f" and {len(self._unread) - 5} more" if len(self._unread) > 5 else ""
+        message = f"the poll took {self.options.timeout_sec:g} s: not read are {names}"
+        emitter.fault("not_read", message, len(self._unread))
+        return {"error": "timeout", "detail": message[:300]}
 
     async def close(self) -> None:
         """Close the socket."""
@@ -204,15 +228,21 @@ class SnmpAdapter:
             if first == 0 and type(found.get(_UPTIME)).__name__ == "TimeTicks":
                 self._uptime.note(time.monotonic(), int(found[_UPTIME]))
             for value in self.options.values[max(0, first - 1) : first + step - 1]:
-                if value.oid in found:
-                    self._take(value, found[value.oid], "", None, emitter)
-                else:
+                self._unread.remove(value.name)
+                cell = found.get(value.oid)
+                if cell is None:
                     emitter.fault("refused", f"{value.name}: {value.oid} is refused")
+                elif isinstance(cell, AdapterError):
+                    emitter.fault(cell.cause, f"{value.name}: {cell}")
+                else:
+                    self._take(value, cell, "", None, emitter)
 
     async def _table(self, session: Session, table: SnmpTable, emitter: Emitter) -> None:
         special = [oid for oid in (table.label_oid, table.discontinuity_oid) if oid]
         oids = list(dict.fromkeys([*special, *(column.oid for column in table.columns)]))
-        cells = await session.walk(oids)
+        cells = await session.walk(oids, emitter.fault)
+        for column in table.columns:
+            self._unread.remove(column.name)
         begins = cells.get(table.discontinuity_oid, {})
         for column in table.columns:
             if not cells[column.oid]:

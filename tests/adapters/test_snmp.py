@@ -361,7 +361,7 @@ class Answers:
     async def get(self, oids: list[str]) -> dict[str, Any]:
         return {oid: self._scalars[oid] for oid in oids if oid in self._scalars}
 
-    async def walk(self, oids: list[str]) -> dict[str, dict[str, Any]]:
+    async def walk(self, oids: list[str], fault: Any) -> dict[str, dict[str, Any]]:
         return {oid: self._columns.get(oid, {}) for oid in oids}
 
 

@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
 from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 from padit.codecs.bodies import BadRequestError
+from padit.codecs.decimals import whole_number
 from padit.codecs.proto import build_messages
 
 __all__ = ["salvage_json", "salvage_protobuf"]
@@ -118,7 +119,7 @@ def salvage_json(body: bytes, lost: Lost) -> Any:
     try:
         # Python's parser reads the literals NaN and Infinity, which no JSON has; as texts they are
         # what OTLP calls a value that is not finite.
-        content = json.loads(body, parse_constant=str)
+        content = json.loads(body, parse_constant=str, parse_int=whole_number)
     except (ValueError, RecursionError) as error:
         message = f"no ExportMetricsServiceRequest: {error}"
         raise BadRequestError(message) from error

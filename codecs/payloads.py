@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from padit.codecs.decimals import PERHAPS_COMMA, THOUSANDS
+from padit.codecs.decimals import PERHAPS_COMMA, THOUSANDS, whole_number
 from padit.codecs.forgiving import forgiving_samples, known_kind
 from padit.codecs.payload_text import LONGEST, Notation, looks_numeric, read_text
 from padit.codecs.tidied import tidied
@@ -114,7 +114,8 @@ def json_of(payload: bytes) -> tuple[Any, int]:
         return made
 
     try:
-        return json.loads(_bare(payload), object_pairs_hook=pairs), twice
+        found = json.loads(_bare(payload), object_pairs_hook=pairs, parse_int=whole_number)
+        return found, twice
     except (ValueError, RecursionError) as error:
         message = f"no JSON: {error}"
         raise ValueError(message) from error
@@ -151,7 +152,7 @@ def leaf_of(content: Any, path: str, notation: Notation) -> Leaf:
         try:
             value = float(content)
         except OverflowError:
-            value = math.inf
+            value = math.inf if content > 0 else -math.inf
         if math.isfinite(value):
             return Leaf(path, value)
         return Leaf(path, math.nan, lack="not_finite", shown=str(value))

@@ -279,3 +279,17 @@ def test_subscriptions_that_would_get_nothing_are_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=message):
         create_adapter({"type": "mqtt", "subscriptions": subscriptions})
+
+
+@pytest.mark.parametrize("digits", [400, 4_300, 4_301, 100_000])
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_number_with_too_many_digits_costs_only_itself(digits: int, sign: str) -> None:
+    reading = read(f'{{"a": 1, "b": {sign}{digits * "9"}, "c": 9007199254740993}}'.encode())
+    assert values(reading) == {"state_a": 1.0, "state_c": 9007199254740992.0}
+    message = f"plant/press-2/state: b is {sign}inf"
+    assert reading.faults == {"not_finite": (message, 1)}
+
+
+def test_long_integer_in_a_name_keeps_its_digits() -> None:
+    reading = read({"id": 9007199254740993, "v": 1}, value_field="v", source_id="{$.id}")
+    assert [metric.source_id for metric in reading.samples] == ["9007199254740993"]

@@ -172,6 +172,15 @@ def test_a_value_that_is_no_number_costs_its_point(key: str) -> None:
     assert "much" in losses[0][1]
 
 
+def test_an_integer_of_too_many_digits_costs_its_point() -> None:
+    count = {"name": "n", "gauge": {"dataPoints": [{"asInt": 7}, {"asInt": "long"}]}}
+    body = json.dumps(within(gauge(1.5), count)).replace('"long"', 5_000 * "9")
+    found, losses = as_json(body.encode())
+    assert values(found) == [("g", [1.5]), ("n", [0.0])]
+    assert found.resource_metrics[0].scope_metrics[0].metrics[1].gauge.data_points[0].as_int == 7
+    assert [count for count, _ in losses] == [1]
+
+
 def test_what_is_not_finite_is_read_as_json_and_as_python_write_it() -> None:
     found, losses = as_json(b'{"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "g",'
                             b'"gauge": {"dataPoints": [{"asDouble": NaN}, {"asDouble": Infinity},'

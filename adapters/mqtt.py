@@ -15,6 +15,7 @@ is away. A message is acknowledged when it is handed on, so a crash may lose wha
 import asyncio
 import contextlib
 import ssl
+from itertools import zip_longest
 from typing import Any, ClassVar, Literal
 
 import paho.mqtt.client as paho
@@ -222,9 +223,11 @@ class MqttAdapter:
     def _on_subscribe(
         self, _client: paho.Client, _data: Any, _mid: int, reasons: Any, _properties: Any
     ) -> None:
-        for subscription, reason in zip(self.options.subscriptions, reasons, strict=False):
-            if reason.is_failure:
-                self._refuse(f"{subscription.topic} cannot be subscribed: {reason}", "refused")
+        wanted = self.options.subscriptions
+        for subscription, reason in zip_longest(wanted, reasons[: len(wanted)]):
+            if reason is None or reason.is_failure:
+                why = reason or "the broker's answer leaves it out"
+                self._refuse(f"{subscription.topic} cannot be subscribed: {why}", "refused")
                 return
         if self._joined is not None and not self._joined.done():
             self._joined.set_result(None)

@@ -29,6 +29,7 @@ from padit.adapters.mqtt_mapping import MappedReader
 from padit.adapters.mqtt_messages import MessageReader
 from padit.adapters.mqtt_sparkplug import Nodes
 from padit.adapters.mqtt_subscription import Subscription, delivered_filter
+from padit.adapters.mqtt_wire import Wire
 from padit.adapters.secrets import secret
 from padit.adapters.threads import Worker
 
@@ -98,6 +99,7 @@ class MqttAdapter:
     def __init__(self, options: MqttOptions) -> None:
         self.options = options
         self._client: paho.Client | None = None
+        self._wire: Wire | None = None
         self._worker = Worker(options.name)
         self.workers = (self._worker,)
         self._emitter: Emitter | None = None
@@ -116,6 +118,7 @@ class MqttAdapter:
         if not kept:
             self._nodes.forget()  # births may have been missed while we were away
         client = self._client = self._made()
+        self._wire = Wire(client, self._loop)
         try:
             await self._worker.run(
                 client.connect, options.host, options.port, options.keepalive_sec
@@ -147,10 +150,6 @@ class MqttAdapter:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
-        client.on_socket_open = self._on_socket_open
-        client.on_socket_close = self._on_socket_close
-        client.on_socket_register_write = self._on_want_write
-        client.on_socket_unregister_write = self._on_wrote
         return client
 
     async def poll(self, emitter: Emitter) -> None:
@@ -172,44 +171,13 @@ class MqttAdapter:
             client.disconnect()
             with contextlib.suppress(OSError, ValueError):
                 client.loop_write()
-            if (made := client.socket()) is not None:
-                self._on_socket_close(client, None, made)
-                made.close()
+        if self._wire is not None:
+            self._wire.close()
+            self._wire = None
 
     async def _keep_up(self, client: paho.Client) -> None:
         while client.loop_misc() == paho.MQTT_ERR_SUCCESS:
             await asyncio.sleep(1)
-
-    # paho calls these from the thread that connects, or from our loop.
-
-    def _on_socket_open(self, client: paho.Client, _data: Any, made: Any) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._watch, client, made)
-
-    def _watch(self, client: paho.Client, made: Any) -> None:
-        if self._loop is not None and made.fileno() >= 0:
-            self._loop.add_reader(made.fileno(), client.loop_read)
-
-    def _on_socket_close(self, _client: paho.Client, _data: Any, made: Any) -> None:
-        if self._loop is not None and made.fileno() >= 0:
-            self._loop.remove_reader(made)
-            self._loop.remove_writer(made)
-
-    def _on_want_write(self, client: paho.Client, _data: Any, made: Any) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._watch_write, client, made)
-
-    def _watch_write(self, client: paho.Client, made: Any) -> None:
-        if self._loop is not None and made.fileno() >= 0 and client.want_write():
-            self._loop.add_writer(made.fileno(), client.loop_write)
-
-    def _on_wrote(self, _client: paho.Client, _data: Any, made: Any) -> None:
-        if self._loop is not None and made.fileno() >= 0:
-            self._loop.call_soon_threadsafe(self._unwatch_write, made)
-
-    def _unwatch_write(self, made: Any) -> None:
-        if self._loop is not None and made.fileno() >= 0:
-            self._loop.remove_writer(made.fileno())
 
     def _on_connect(
         self, client: paho.Client, _data: Any, _flags: Any, reason: Any, _properties: Any

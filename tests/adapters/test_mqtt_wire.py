@@ -1,15 +1,33 @@
-"""What a broker may do with its connection: short answers."""
+"""What a broker may do with its connection: many packets in one TLS record, short answers."""
+
+import ssl
+from pathlib import Path
 
 import pytest
 
 from padit.adapters.errors import AdapterError
-from tests.adapters.live import Live
-from tests.adapters.mqtt_broker import scripted
+from tests.adapters.live import Live, until
+from tests.adapters.mqtt_broker import published, scripted
+from tests.adapters.test_http_probe import certificate
 
 
 def config(port: int, *topics: str, **more: object) -> dict[str, object]:
     subscriptions = [{"topic": topic} for topic in topics or ("#",)]
     return {"type": "mqtt", "port": port, "subscriptions": subscriptions, **more}
+
+
+def test_every_packet_of_one_tls_record_is_read(tmp_path: Path) -> None:
+    cert, key = certificate(tmp_path, 30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    numbers = [float(number) for number in range(100)]
+    record = b"".join(published("a/x", b"%d" % number) for number in numbers)
+    with (
+        scripted(lambda peer: peer.send(record), tls=context) as port,
+        Live(config(port, tls=True, ca_file=str(cert))) as live,
+    ):
+        until(lambda: len(live.emitter.metrics) >= len(numbers), "all samples")
+    assert live.emitter.values("x") == numbers
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ unwatched or as a fault (`mqtt_messages.py`, `mqtt_mapping.py`, `mqtt_sparkplug.
 belongs to the first subscription whose filter it matches.
 
 With a `client_id` and `clean_session: false` the broker keeps QoS 1 messages while this process
-is away. A message is acknowledged when it is handed on, so a crash may lose what was in memory.
+is away. A message is acknowledged when it is handed on, or when it begins to wait for the thread
+that reads large ones (`mqtt_intake.py`), so a crash may lose what was in memory.
 """
 
 import asyncio
@@ -25,15 +26,19 @@ from pydantic import Field, model_validator
 
 from padit.adapters.base import AdapterOptions, Emitter, now
 from padit.adapters.errors import AdapterError
+from padit.adapters.mqtt_intake import Arrived, Intake
 from padit.adapters.mqtt_mapping import MappedReader
 from padit.adapters.mqtt_messages import MessageReader
-from padit.adapters.mqtt_sparkplug import Nodes
+from padit.adapters.mqtt_reading import SKIPPED
+from padit.adapters.mqtt_sparkplug import Command, Nodes
 from padit.adapters.mqtt_subscription import Subscription, delivered_filter
 from padit.adapters.mqtt_wire import Wire
 from padit.adapters.secrets import secret
 from padit.adapters.threads import Worker
 
 __all__ = ["MqttAdapter", "MqttOptions"]
+
+_SHORT = 300  # characters of a topic in a message; it may have 65,535
 
 
 class MqttOptions(AdapterOptions):
@@ -60,6 +65,12 @@ class MqttOptions(AdapterOptions):
     )
     tls: bool = Field(default=False, description="Use TLS.")
     ca_file: str = Field(default="", description="PEM file of authorities; the system's if empty.")
+    max_message_bytes: int = Field(
+        default=1_000_000,
+        ge=1_000,
+        le=268_435_455,
+        description="Largest payload; a larger one is the fault `too_large` and is not read.",
+    )
     rebirth: bool = Field(
         default=False,
         description="Ask a Sparkplug node for a new birth (command `Node Control/Rebirth`, at most "
@@ -100,6 +111,7 @@ class MqttAdapter:
         self.options = options
         self._client: paho.Client | None = None
         self._wire: Wire | None = None
+        self._intake: Intake | None = None
         self._worker = Worker(options.name)
         self.workers = (self._worker,)
         self._emitter: Emitter | None = None
@@ -118,7 +130,9 @@ class MqttAdapter:
         if not kept:
             self._nodes.forget()  # births may have been missed while we were away
         client = self._client = self._made()
-        self._wire = Wire(client, self._loop)
+        wire = self._wire = Wire(client, self._loop)
+        most = 2 * options.max_message_bytes  # so that a single message never makes others wait
+        self._intake = Intake(self._read, self._worker, most, wire.pause, wire.resume)
         try:
             await self._worker.run(
                 client.connect, options.host, options.port, options.keepalive_sec
@@ -160,8 +174,7 @@ class MqttAdapter:
             raise AdapterError(message, cause="disconnected")
 
     async def close(self) -> None:
-        """Leave the broker."""
-        self._worker.close()
+        """Leave the broker, and read what has arrived."""
         client, self._client = self._client, None
         if self._upkeep is not None:
             self._upkeep.cancel()
@@ -174,6 +187,13 @@ class MqttAdapter:
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+        intake, self._intake = self._intake, None
+        left = 0 if intake is None else await intake.close()
+        if left and self._emitter is not None:
+            self._emitter.fault(
+                "unread", "messages that waited to be read when the adapter closed", left
+            )
+        self._worker.close()
 
     async def _keep_up(self, client: paho.Client) -> None:
         while client.loop_misc() == paho.MQTT_ERR_SUCCESS:
@@ -216,29 +236,66 @@ class MqttAdapter:
         try:
             self._take(emitter, topic, message)
         except Exception as error:  # one message never costs the connection
-            reason = str(error) or type(error).__name__
-            emitter.fault("malformed", f"{topic}: {reason}"[:500])
+            emitter.fault("malformed", _reason(topic, error))
 
     def _take(self, emitter: Emitter, topic: str, message: paho.MQTTMessage) -> None:
-        """Read one message by the first subscription that it matches."""
-        payload = bytes(message.payload)
+        """Pass one message on to the first subscription that it matches, if it is to be read."""
         matching = (one for match, one in self._readers if any(match.iter_match(topic)))
         reader = next(matching, None)
         if reader is None:
             emitter.fault("unmatched", f"{topic} was delivered and matches no subscription")
             return
         subscription = reader.subscription
-        if subscription.payload == "sparkplug":
-            reading, command = self._nodes.read(subscription, topic, payload, now())
-            if command is not None and self._client is not None:
-                self._client.publish(*command)
+        # A retained birth of Sparkplug is read: it names what later messages send by alias.
+        if message.retain and subscription.retained == "skip" and not _is_sparkplug(subscription):
+            emitter.unwatched("retained", f"{topic[:_SHORT]}: {SKIPPED}")
+        elif len(message.payload) > self.options.max_message_bytes:
+            self._refuse_size(emitter, topic, len(message.payload))
+        elif self._intake is not None:
+            payload = bytes(message.payload)
+            self._intake.put(Arrived(reader, topic, payload, now(), message.retain))
+
+    def _read(self, message: Arrived) -> None:
+        """Read one message, in the loop or in the adapter's thread."""
+        emitter = self._emitter
+        if emitter is None:
+            return
+        try:
+            self._read_into(emitter, message)
+        except Exception as error:  # one message never costs the others
+            emitter.fault("malformed", _reason(message.topic, error))
+
+    def _read_into(self, emitter: Emitter, message: Arrived) -> None:
+        reader, topic, payload, time, retained = message
+        subscription = reader.subscription
+        if _is_sparkplug(subscription):
+            reading, command = self._nodes.read(subscription, topic, payload, time)
+            if command is not None and self._loop is not None:
+                self._loop.call_soon_threadsafe(self._publish, command)
         else:
-            reading = reader.read(topic, payload, now())
-        if message.retain and subscription.retained == "skip":
+            reading = reader.read(topic, payload, time)
+        if retained and subscription.retained == "skip":
             reading.skip_retained(topic)
-        elif message.retain and subscription.retained == "mark":
+        elif retained and subscription.retained == "mark":
             reading.mark_retained()
         reading.hand_to(emitter)
+
+    def _publish(self, command: Command) -> None:
+        if self._client is not None:
+            self._client.publish(*command)
+
+    def _refuse_size(self, emitter: Emitter, topic: str, size: int) -> None:
+        most = self.options.max_message_bytes
+        text = f"a message of {size} bytes, more than {most} (max_message_bytes)"
+        emitter.fault("too_large", f"{topic[:_SHORT]}: {text}")
+
+
+def _reason(topic: str, error: Exception) -> str:
+    return f"{topic}: {str(error) or type(error).__name__}"[:500]
+
+
+def _is_sparkplug(subscription: Subscription) -> bool:
+    return subscription.payload == "sparkplug"
 
 
 def _reader(subscription: Subscription) -> MessageReader | MappedReader:

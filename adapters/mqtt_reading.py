@@ -5,7 +5,9 @@ from msgspec.structs import replace
 from padit.adapters.base import Emitter
 from padit.domain.metric import Metric
 
-__all__ = ["Reading"]
+__all__ = ["SKIPPED", "Reading"]
+
+SKIPPED = "the message was retained, so it is old; `retained: mark` reads it"
 
 
 class Reading:
@@ -43,8 +45,7 @@ class Reading:
     def skip_retained(self, topic: str) -> None:
         """Turn all samples into unwatched values of a retained message."""
         if self.samples:
-            message = f"{topic}: the message was retained, so it is old; `retained: mark` reads it"
-            self.unwatched("retained", message, len(self.samples))
+            self.unwatched("retained", f"{topic}: {SKIPPED}", len(self.samples))
             self.samples = []
 
     def mark_retained(self) -> None:

@@ -20,13 +20,14 @@ from padit.codecs.names import shortened
 from padit.codecs.sparkplug import Births, read_message, rebirth_request
 from padit.domain.metric import Metric
 
-__all__ = ["Nodes"]
+__all__ = ["Command", "Nodes"]
 
 _PATIENCE_SEC = 60.0
 _MOST_ASKED = 10_000
 _DEVICE_LEVELS = 5  # namespace, group, kind of message, edge node, device
 
 Command = tuple[str, bytes]
+"""Topic and payload of a message to publish."""
 
 
 class Nodes:

@@ -86,8 +86,9 @@ class Subscription(Options):
     )
     retained: Literal["skip", "mark", "read"] = Field(
         default="skip",
-        description="A retained message is as old as its last change: leave it out (and count it), "
-        "mark its samples with `retained` in their metadata, or read it like any other.",
+        description="A retained message is as old as its last change: leave it out unread (and "
+        "count it as one value), mark its samples with `retained` in their metadata, or read it "
+        "like any other.",
     )
 
     @field_validator("topic")

@@ -125,7 +125,7 @@ def test_bad_payloads_are_counted_and_the_next_is_read(broker: Mosquitto) -> Non
         send(broker, "plant/a/b", "1")
         until(lambda: live.emitter.metrics, "a sample")
     assert live.emitter.values("b") == [1.0]
-    assert live.emitter.faults == {"malformed": 5}
+    assert live.emitter.faults == {"malformed": 4, "too_large": 1}
     assert live.emitter.left == {"empty": 1}
 
 
@@ -250,6 +250,18 @@ def test_retained_message_is_left_out_marked_or_read(
     assert live.emitter.left == left
     marks = [m.metadata for m in live.emitter.metrics]
     assert (marks[0] == {"retained": True}) == (retained == "mark")
+
+
+@pytest.mark.parametrize("payload", ["{broken", b"x" * 2_000_000])
+def test_retained_message_that_is_left_out_is_not_read(
+    broker: Mosquitto, payload: str | bytes
+) -> None:
+    send(broker, "plant/a/b", payload, retain=True)
+    with Live(config(broker)) as live:
+        send(broker, "plant/a/b", "2")
+        until(lambda: live.emitter.metrics, "the new message")
+    assert live.emitter.faults == {}
+    assert live.emitter.left == {"retained": 1}
 
 
 CASE = Path(__file__).parents[1] / "cases" / "17-mqtt" / "broker.py"

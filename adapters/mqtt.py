@@ -16,6 +16,7 @@ that reads large ones (`mqtt_intake.py`), so a crash may lose what was in memory
 import asyncio
 import contextlib
 import ssl
+from functools import partial
 from itertools import zip_longest
 from typing import Any, ClassVar, Literal
 
@@ -32,12 +33,14 @@ from padit.adapters.mqtt_messages import MessageReader
 from padit.adapters.mqtt_reading import SKIPPED
 from padit.adapters.mqtt_sparkplug import Command, Nodes
 from padit.adapters.mqtt_subscription import Subscription, delivered_filter
-from padit.adapters.mqtt_wire import Wire
+from padit.adapters.mqtt_wire import Wire, without_release
 from padit.adapters.secrets import secret
 from padit.adapters.threads import Worker
 
 __all__ = ["MqttAdapter", "MqttOptions"]
 
+_MOST_UNRELEASED = 100  # messages with QoS 2, of which a broker sends 10 to 32 at a time by default
+_UNRELEASED_MESSAGES = 10  # of the largest size, in bytes
 _SHORT = 300  # characters of a topic in a message; it may have 65,535
 
 
@@ -130,7 +133,7 @@ class MqttAdapter:
         if not kept:
             self._nodes.forget()  # births may have been missed while we were away
         client = self._client = self._made()
-        wire = self._wire = Wire(client, self._loop)
+        wire = self._wire = Wire(client, self._loop, partial(self._give_up_unreleased, client))
         most = 2 * options.max_message_bytes  # so that a single message never makes others wait
         self._intake = Intake(self._read, self._worker, most, wire.pause, wire.resume)
         try:
@@ -184,6 +187,7 @@ class MqttAdapter:
             client.disconnect()
             with contextlib.suppress(OSError, ValueError):
                 client.loop_write()
+            self._give_up_unreleased(client, 0)
         if self._wire is not None:
             self._wire.close()
             self._wire = None
@@ -283,6 +287,18 @@ class MqttAdapter:
     def _publish(self, command: Command) -> None:
         if self._client is not None:
             self._client.publish(*command)
+
+    def _give_up_unreleased(self, client: paho.Client, most: int = _MOST_UNRELEASED) -> None:
+        largest, emitter = self.options.max_message_bytes, self._emitter
+        for one in without_release(client, largest, most, _UNRELEASED_MESSAGES * largest):
+            if emitter is None:
+                continue
+            topic = one._topic.decode(errors="replace")
+            if len(one.payload) > largest:
+                self._refuse_size(emitter, topic, len(one.payload))
+            else:
+                text = "a message with QoS 2 that the broker did not release (PUBREL) is given up"
+                emitter.fault("unreleased", f"{topic[:_SHORT]}: {text}")
 
     def _refuse_size(self, emitter: Emitter, topic: str, size: int) -> None:
         most = self.options.max_message_bytes

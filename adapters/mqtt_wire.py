@@ -8,11 +8,12 @@ the broker back.
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from typing import Any
 
 import paho.mqtt.client as paho
 
-__all__ = ["Wire"]
+__all__ = ["Wire", "without_release"]
 
 _MOST_PER_TURN = 10
 """Packets that TLS holds and that are read in one turn of the loop; others have theirs between."""
@@ -24,11 +25,18 @@ class Wire:
     Args:
         client: of paho, not connected yet.
         loop: that reads and writes.
+        after_read: called after each reading.
     """
 
-    def __init__(self, client: paho.Client, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        client: paho.Client,
+        loop: asyncio.AbstractEventLoop,
+        after_read: Callable[[], None],
+    ) -> None:
         self._client = client
         self._loop = loop
+        self._after_read = after_read
         self._idle = self._closed = False
         self._next: asyncio.Handle | None = None
         client.on_socket_open = self._on_open
@@ -75,6 +83,7 @@ class Wire:
             if self._idle:
                 return
             self._client.loop_read()
+            self._after_read()
             if not _holds_bytes(self._client.socket()):
                 return
         self._read_next_turn()
@@ -112,3 +121,27 @@ class Wire:
 def _holds_bytes(made: Any) -> bool:
     """Whether a socket has bytes for us that no event announces."""
     return isinstance(made, ssl.SSLSocket) and made.pending() > 0
+
+
+def without_release(
+    client: paho.Client, largest: int, most: int, most_bytes: int
+) -> list[paho.MQTTMessage]:
+    """Take out QoS 2 messages that wait for the broker's PUBREL and are too large or too many.
+
+    paho keeps them without a bound, and has no public way to see them.
+
+    Args:
+        client: that keeps them.
+        largest: bytes of a payload; what is larger goes first.
+        most: messages that may wait; the oldest go.
+        most_bytes: bytes of all their payloads.
+    """
+    kept = client._in_messages
+    large = [number for number, one in kept.items() if len(one.payload) > largest]
+    found = [kept.pop(number) for number in large]
+    size = sum(len(one.payload) for one in kept.values())
+    while len(kept) > most or size > most_bytes:
+        _, oldest = kept.popitem(last=False)
+        size -= len(oldest.payload)
+        found.append(oldest)
+    return found

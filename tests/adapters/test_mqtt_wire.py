@@ -9,7 +9,7 @@ import pytest
 from padit.adapters.base import Batch, ListEmitter
 from padit.adapters.errors import AdapterError
 from tests.adapters.live import Live, until
-from tests.adapters.mqtt_broker import Peer, published, scripted
+from tests.adapters.mqtt_broker import Peer, packet, published, scripted
 from tests.adapters.test_http_probe import certificate
 
 
@@ -102,3 +102,38 @@ def test_subscription_is_refused_if_the_answer_leaves_it_out(codes: bytes, refus
     ):
         pass
     assert caught.value.cause == "refused"
+
+
+def test_qos_2_messages_that_are_never_released_are_bounded_and_counted() -> None:
+    def script(peer: Peer) -> None:
+        for number in range(1, 251):
+            peer.send(published("a/x", b"%d" % number, qos=2, number=number))
+        peer.send(packet(0x62, (250).to_bytes(2, "big")))  # PUBREL
+
+    with scripted(script) as port, Live(config(port)) as live:
+        until(lambda: live.emitter.faults.get("unreleased", 0) >= 149, "those above the bound")
+        assert len(live.adapter._client._in_messages) <= 100
+    assert live.emitter.values("x") == [250.0]
+    assert live.emitter.faults == {"unreleased": 249}, "what waited at the end is lost, too"
+
+
+def test_qos_2_messages_that_are_never_released_are_bounded_in_bytes() -> None:
+    def script(peer: Peer) -> None:
+        for number in range(1, 16):
+            peer.send(published("a/x", b"1" + 999 * b" ", qos=2, number=number))
+
+    with scripted(script) as port, Live(config(port, max_message_bytes=1_000)) as live:
+        until(lambda: live.emitter.faults.get("unreleased", 0) == 5, "those above the bound")
+
+
+def test_qos_2_message_above_the_limit_is_given_up_and_those_that_wait_are_kept() -> None:
+    def script(peer: Peer) -> None:
+        peer.send(published("a/x", b"1", qos=2, number=1))
+        peer.send(published("a/large", 20_000 * b" ", qos=2, number=2))
+        peer.send(packet(0x62, b"\0\2") + packet(0x62, b"\0\1"))
+
+    with scripted(script) as port, Live(config(port, max_message_bytes=1_000)) as live:
+        until(lambda: live.emitter.metrics, "the message that waited")
+    assert live.emitter.values("x") == [1.0]
+    assert live.emitter.faults == {"too_large": 1}
+    assert "a/large: a message of 20000 bytes" in live.emitter.messages["too_large"]

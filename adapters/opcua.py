@@ -26,8 +26,8 @@ from padit.adapters.base import AdapterOptions, Emitter, Options, Seconds, now
 from padit.adapters.errors import AdapterError
 from padit.adapters.opcua_subscription import Session, Watch
 from padit.adapters.secrets import secret
+from padit.adapters.times import possible_time
 from padit.domain.metric import Metric, MetricType
-from padit.domain.timestamps import EARLIEST_US, LATEST_US
 
 __all__ = ["OpcUaAdapter", "OpcUaNode", "OpcUaOptions", "value_of"]
 
@@ -167,7 +167,7 @@ def _time_of(node: OpcUaNode, value: float, data: Any) -> float | None:
         if aware == _NO_TIME:
             continue
         seconds = float(aware.timestamp())
-        if not EARLIEST_US <= seconds * 1e6 < LATEST_US:
+        if not possible_time(seconds):
             when = f"{aware:%Y-%m-%d}"
             message = f"{node.name}: the value {value:g} has the impossible time {when}"
             raise _Unwatched(message, "time")

@@ -113,6 +113,7 @@ class ModbusAdapter:
         self._edge = depending_on(behind, self._source)
         self._blocks = blocks_of(options.registers, options.gap)
         self._client: AsyncModbusTcpClient | None = None
+        self._answer_due = False  # whether an answer may come to a request that was given up
         self._poll_time = PollTime(options.timeout_sec)
         self._times: list[float] = []
         self._found: list[Metric] = []
@@ -123,6 +124,7 @@ class ModbusAdapter:
     async def open(self, emitter: Emitter) -> None:
         """Connect; a device that is away is polled again later, with `modbus_up` at 0."""
         options = self.options
+        self._answer_due = False
         self._client = AsyncModbusTcpClient(
             options.host,
             port=options.port,
@@ -239,11 +241,13 @@ class ModbusAdapter:
             raise AdapterError(message, cause="disconnected")
         begin = time.perf_counter()
         try:
-            answer = await read(client, table, address, count, self.options.unit_id)
+            unit = self.options.unit_id
+            answer = await read(client, table, address, count, unit, late=self._answer_due)
         except StrayError:
             self._strays += 1
             raise
         except (ModbusException, OSError, TimeoutError) as error:
+            self._answer_due = True
             message = f"no answer for {table} {address}: {error}"
             raise AdapterError(message, cause="timeout") from error
         self._times.append(time.perf_counter() - begin)

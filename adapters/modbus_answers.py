@@ -52,9 +52,12 @@ def readable(client: AsyncModbusTcpClient) -> None:
 
 
 async def read(
-    client: AsyncModbusTcpClient, table: str, address: int, count: int, unit: int
+    client: AsyncModbusTcpClient, table: str, address: int, count: int, unit: int, *, late: bool
 ) -> list[int] | int:
     """The values of one request, or the code of the device's exception.
+
+    Some devices give every answer the number 0. That is taken as long as no answer is `late`, so
+    that it can be to no other request.
 
     Raises:
         AdapterError: `malformed`; a StrayError if the answer belongs to another request.
@@ -75,7 +78,7 @@ async def read(
         message = f"{place}: {error!r}"
         raise AdapterError(message, cause="malformed") from error
     number = client.ctx.request_transaction_id
-    if answer.transaction_id != number:
+    if answer.transaction_id != number and (late or answer.transaction_id):
         message = f"{place}: the answer has the number {answer.transaction_id}, not {number}"
         raise StrayError(message)
     return _values(answer, table, count, place)

@@ -101,6 +101,18 @@ def test_late_answer_gives_its_value_to_no_other_register() -> None:
     assert "r100" in live.emitter.messages["malformed"]
 
 
+def test_device_that_counts_no_transactions_is_read() -> None:
+    server = Late(0.0)
+    try:
+        with Live(config(server, (0, 100, 200))) as live:
+            live.poll()
+    finally:
+        server.stop()
+    assert live.emitter.faults == {}
+    named = [live.emitter.values(f"r{address}") for address in (0, 100, 200)]
+    assert named == [[1000.0], [1100.0], [1200.0]]
+
+
 def test_poll_that_takes_too_long_keeps_what_it_has_read() -> None:
     server = Slow(0.3)
     try:

@@ -37,7 +37,8 @@ _MARKS = (
 )
 # Encodings of Python's that no page has, and that are slow or not total.
 _NO_CHARSETS = {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
-# Headers that every host may see, whoever set them; httpx has written the new one into `Host`.
+# Headers that hold no secret: a host to which we are redirected may see them. The `Host` among
+# them is already the new one: httpx sets it at each redirect.
 _OPEN = frozenset(("host", "user-agent", "accept", "accept-encoding", "content-type"))
 _SECRET = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 

@@ -28,6 +28,7 @@ from padit.adapters.errors import AdapterError, TimedOutError
 from padit.adapters.modbus_answers import StrayError, read, readable
 from padit.adapters.modbus_values import NotAvailableError, Register, value_of
 from padit.adapters.poll_time import PollTime
+from padit.codecs.names import some_of
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["ModbusAdapter", "ModbusOptions", "blocks_of"]
@@ -117,7 +118,7 @@ class ModbusAdapter:
         self._poll_time = PollTime(options.timeout_sec)
         self._times: list[float] = []
         self._found: list[Metric] = []
-        self._unread: dict[str, Register] = {}
+        self._unread: dict[str, None] = {}  # names, in their order
         self._read_count = 0
         self._strays = 0
 
@@ -147,7 +148,7 @@ class ModbusAdapter:
     async def poll(self, emitter: Emitter) -> None:
         """Read everything once; what was read is emitted, whatever ends the poll."""
         self._times, self._found, self._read_count, self._strays = [], [], 0, 0
-        self._unread = {register.name: register for register in self.options.registers}
+        self._unread = dict.fromkeys(register.name for register in self.options.registers)
         limit = self._poll_time.limit()
         try:
             with contextlib.suppress(TimeoutError):
@@ -165,7 +166,7 @@ class ModbusAdapter:
         self._check_connection()
 
     def _late(self) -> str:
-        names = _named(list(self._unread.values()))
+        names = some_of(list(self._unread))
         share = f"{len(self._unread)} of {len(self.options.registers)} values"
         return f"the poll took {self.options.timeout_sec:g} s: {share} were not read: {names}"
 
@@ -207,7 +208,8 @@ class ModbusAdapter:
                     await self._read([one], emitter)
                 return
             hint = _HINT if error.cause == "illegal_address" and first > 30_000 else ""
-            emitter.fault(error.cause, f"{_named(block)}: {error}{hint}", len(block))
+            names = some_of([register.name for register in block])
+            emitter.fault(error.cause, f"{names}: {error}{hint}", len(block))
             for register in block:
                 self._unread.pop(register.name)
             return
@@ -256,9 +258,3 @@ class ModbusAdapter:
         cause = _EXCEPTIONS.get(answer, "exception")
         message = f"{table} {address} (+{count}): the device answers {cause} (code {answer})"
         raise AdapterError(message, cause=cause)
-
-
-def _named(registers: Sequence[Register]) -> str:
-    """Names of the first few."""
-    names = ", ".join(register.name for register in registers[:5])
-    return names + (f" and {len(registers) - 5} more" if len(registers) > 5 else "")

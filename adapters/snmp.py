@@ -29,7 +29,7 @@ from padit.adapters.secrets import secret
 from padit.adapters.series import Namer, Naming
 from padit.adapters.snmp_session import Session, community, user
 from padit.adapters.snmp_values import Rates, Unwatched, Uptime, number_of
-from padit.codecs.names import shortened
+from padit.codecs.names import shortened, some_of
 from padit.domain.metric import Metric, MetricType
 
 __all__ = ["SnmpAdapter", "SnmpOptions", "SnmpTable", "SnmpValue"]
@@ -208,8 +208,7 @@ class SnmpAdapter:
             return {"error": error.cause, "detail": str(error)[:300]}
         if not limit.expired() or not self._unread:
             return {}
-        names = ", ".join(self._unread[:5])
-        names += f" and {len(self._unread) - 5} more" if len(self._unread) > 5 else ""
+        names = some_of(self._unread)
         message = f"the poll took {self.options.timeout_sec:g} s: not read are {names}"
         emitter.fault("not_read", message, len(self._unread))
         return {"error": "timeout", "detail": message[:300]}

@@ -13,6 +13,7 @@ from pysnmp.error import PySnmpError
 from pysnmp.hlapi.v3arch import asyncio as snmp
 
 from padit.adapters.errors import AdapterError, TimedOutError
+from padit.codecs.names import some_of
 
 __all__ = ["AUTH", "PRIV", "Session", "UnreadableError", "community", "user"]
 
@@ -223,7 +224,7 @@ class Session:
         if failure:
             if type(failure).__name__ == "RequestTimedOut":
                 if self._unreadable() > unread:
-                    names = oids[0] + (f" and {len(oids) - 1} more" if len(oids) > 1 else "")
+                    names = some_of(oids, 1)
                     message = f"{self._address[0]}: the answer to {names} cannot be read"
                     raise UnreadableError(message)
                 message = f"{self._address[0]} does not answer; is the community right?"

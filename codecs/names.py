@@ -1,11 +1,11 @@
-"""Names of series: how long they may be, and which cannot be used."""
+"""Names of series: how long they may be, which cannot be used, and many of them in a message."""
 
 import hashlib
 from collections.abc import Sequence
 
 from padit.domain.metric import Series
 
-__all__ = ["MAX_NAME_LENGTH", "find_unusable", "name_fault", "shortened"]
+__all__ = ["MAX_NAME_LENGTH", "find_unusable", "name_fault", "shortened", "some_of"]
 
 MAX_NAME_LENGTH = 512
 
@@ -35,3 +35,13 @@ def shortened(name: str) -> str:
         return name
     digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:16]
     return f"{name[: MAX_NAME_LENGTH - 17]}#{digest}"
+
+
+def some_of(names: Sequence[str], most: int = 5) -> str:
+    """The first names, as a message has them, and how many more there are.
+
+    >>> some_of(["a", "b"]), some_of(["a", "b", "c"], 1)
+    ('a, b', 'a and 2 more')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
+from padit.codecs.names import some_of
 from padit.codecs.records import MAX_NAME_LENGTH
 from padit.connectors.file_options import FileOptions
 from padit.connectors.tables.roles import CLOCK_NAMES, run_of_columns
@@ -218,8 +219,7 @@ def listed(columns: Sequence[str]) -> str:
     ('a, b', 'ccccccccccccccccccccccccccccccccc... and 2 more')
     """
     shown = [one if len(one) <= _LONGEST else one[: _LONGEST - 3] + "..." for one in columns]
-    more = f" and {len(shown) - _MOST} more" if len(shown) > _MOST else ""
-    return ", ".join(shown[:_MOST]) + more
+    return some_of(shown, _MOST)
 
 
 def check_names(columns: Sequence[str], place: str, remedy: str = _RENAME) -> None:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from padit.analysis.report.read import read_labels
 from padit.analysis.report.truth import Truth
+from padit.codecs.names import some_of
 from padit.domain.errors import ConfigurationError, SourceError
 from padit.domain.metric import Series
 from padit.domain.timestamps import parse_timestamp
@@ -48,7 +49,7 @@ def labels_for(path: str, series: Sequence[Series], span: tuple[int, int]) -> La
         there = sorted({one.source_id for one in truths})
         message = (
             f"{path}: none of its {len(truths)} labels belongs to a series of the recording; "
-            f"labels name {_some(there)}, the recording has {_some(sorted(sources))}"
+            f"labels name {some_of(there)}, the recording has {some_of(sorted(sources))}"
         )
         raise ConfigurationError(message)
     inside = [one for one in mine if one.start <= span[1] and one.end >= span[0]]
@@ -98,7 +99,3 @@ def _source(name: str, sources: set[str]) -> str:
 
 def _shows(truth: Truth, keys: set[tuple[str, str]]) -> bool:
     return not truth.metrics or any((truth.source_id, name) in keys for name in truth.metrics)
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

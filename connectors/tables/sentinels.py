@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from padit.codecs.names import some_of
 from padit.connectors.tables.values import NumberForm, split_numbers
 
 __all__ = ["sentinels_of", "without_missing"]
@@ -76,8 +77,7 @@ def sentinels_of(sample: pa.Table, forms: Mapping[str, NumberForm]) -> tuple[str
             numbers.setdefault(f"{one:.17g}" if "," in written else written)
     if not shown:
         return "", []
-    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
-    what = f"{', '.join(shown[:3])}{more} lie far from all others, as numbers do that stand for no"
+    what = f"{some_of(shown, 3)} lie far from all others, as numbers do that stand for no"
     return f"{what} value; they are read as numbers, unless missing= names them", list(numbers)
 
 

@@ -4,11 +4,11 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from types import TracebackType
 from typing import Any, Self
 
 from padit.adapters.base import ListEmitter
 from padit.adapters.registry import create_adapter
+from padit.devcluster.service import Startable
 from tests.limits import allowed
 
 __all__ = ["Live", "poll_made", "poll_once", "until"]
@@ -47,7 +47,7 @@ def poll_made(adapter: Any) -> ListEmitter:
     return emitter
 
 
-class Live:
+class Live(Startable):
     """Opens the adapter of a configuration for the length of a `with` block."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -64,24 +64,16 @@ class Live:
         """One poll."""
         self.call(self.adapter.poll(self.emitter))
 
-    def __enter__(self) -> Self:
+    def start(self) -> Self:
         self._thread.start()
         try:
             self.call(self.adapter.open(self.emitter))
         except BaseException:
-            self._end()
+            self.stop()
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end()
-
-    def _end(self) -> None:
+    def stop(self) -> None:
         self.call(self.adapter.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(allowed(10))

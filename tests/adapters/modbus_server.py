@@ -3,7 +3,8 @@
 import contextlib
 import socketserver
 import struct
-import threading
+
+from tests.serving import Serving
 
 __all__ = ["Plain", "packed"]
 
@@ -13,7 +14,7 @@ def packed(transaction: int, unit: int, body: bytes) -> bytes:
     return struct.pack(">HHHB", transaction, 0, len(body) + 1, unit) + body
 
 
-class Plain:
+class Plain(Serving):
     """A Modbus TCP server of forty lines, for what pymodbus' own cannot be made to answer.
 
     Args:
@@ -32,10 +33,8 @@ class Plain:
                     while len(head := self.rfile.read(12)) == 12:
                         self.wfile.write(answer(head))
 
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
+        super().__init__(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
+        self.start()
 
     def _answer(self, head: bytes) -> bytes:
         transaction, _, _, unit, function, first, count = struct.unpack(">HHHBBHH", head)
@@ -50,8 +49,3 @@ class Plain:
             return struct.pack(">BB", function | 0x80, codes[0])
         words = [self._values.get(address, 0) for address in asked]
         return struct.pack(f">BB{count}H", function, 2 * count, *words)
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)

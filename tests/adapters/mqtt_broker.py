@@ -1,4 +1,4 @@
-"""A broker that is told byte for byte what to send, for what no real one does."""
+"""A broker that sends the bytes a test gives it: faults that no real broker shows."""
 
 import socket
 import ssl

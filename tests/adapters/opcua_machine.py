@@ -11,11 +11,17 @@ from asyncua import Server, ua
 from asyncua.crypto.permission_rules import User, UserRole
 
 from padit.devcluster.ports import free_port
+from tests.adapters.live import Live
 from tests.limits import allowed
 
-__all__ = ["WHEN", "Machine", "Users"]
+__all__ = ["WHEN", "Machine", "Users", "torques"]
 
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, 250_000, tzinfo=datetime.UTC)
+
+
+def torques(live: Live) -> list[float]:
+    """What an adapter has of the node torque."""
+    return live.emitter.values("torque_nm")
 
 
 class Users:

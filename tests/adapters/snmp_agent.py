@@ -3,14 +3,14 @@
 import contextlib
 import socket
 import socketserver
-import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pyasn1.codec.ber import decoder, encoder  # type: ignore[import-untyped]
 from pysnmp.proto.api import v2c
 from pysnmp.proto.rfc1902 import ObjectName
+
+from tests.serving import Serving
 
 __all__ = ["Agent", "field", "integer", "text"]
 
@@ -35,7 +35,7 @@ def text(value: bytes) -> bytes:
     return field(4, value)
 
 
-class Agent:
+class Agent(Serving):
     """Answers on loopback for the length of a `with` block.
 
     Args:
@@ -55,24 +55,9 @@ class Agent:
                 with contextlib.suppress(OSError):  # the test has ended meanwhile
                     sent.sendto(answer, self.client_address)
 
-        self._server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        super().__init__(server)
 
     def _answer(self, data: bytes) -> bytes:
         message: Any = decoder.decode(data, asn1Spec=v2c.Message())[0]

@@ -3,7 +3,6 @@
 import datetime
 import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,21 +22,8 @@ from padit.adapters.opcua import OpcUaNode, value_of
 from padit.adapters.registry import create_adapter
 from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, until
-from tests.adapters.opcua_machine import WHEN, Machine, Users
+from tests.adapters.opcua_machine import WHEN, Machine, Users, torques
 from tests.limits import allowed
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    made = Machine()
-    try:
-        yield made
-    finally:
-        made.end()
-
-
-def torques(live: Live) -> list[float]:
-    return live.emitter.values("torque_nm")
 
 
 def test_data_changes_come_with_the_time_of_their_source(machine: Machine) -> None:

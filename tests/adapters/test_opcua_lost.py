@@ -1,7 +1,6 @@
 """An OPC UA server that takes away its subscription, or whose state is not Running."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from asyncua import ua
@@ -9,20 +8,7 @@ from asyncua import ua
 from padit.adapters import opcua_subscription
 from padit.adapters.errors import AdapterError
 from tests.adapters.live import Live, until
-from tests.adapters.opcua_machine import Machine
-
-
-@pytest.fixture
-def machine() -> Iterator[Machine]:
-    made = Machine()
-    try:
-        yield made
-    finally:
-        made.end()
-
-
-def torques(live: Live) -> list[float]:
-    return live.emitter.values("torque_nm")
+from tests.adapters.opcua_machine import Machine, torques
 
 
 @pytest.mark.parametrize("kind", ["dropped", "silent"])

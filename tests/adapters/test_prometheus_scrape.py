@@ -5,7 +5,6 @@ import gzip
 import math
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,13 +29,14 @@ from padit.domain.errors import ConfigurationError
 from tests.adapters.live import Live, poll_once, until
 from tests.limits import allowed
 from tests.parts import required_program
+from tests.serving import Serving
 
 OPEN = "application/openmetrics-text;version=1.0.0"
 TEXT = "text/plain;version=0.0.4"
 START = 1_767_323_040.0
 
 
-class Served:
+class Served(Serving):
     """An HTTP server on loopback that keeps the headers it was asked with."""
 
     def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
@@ -51,19 +51,10 @@ class Served:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        super().__init__(server)
+        self.server = server
         self.url = f"http://127.0.0.1:{self.port}/metrics"
-        self._thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> "Served":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self._thread.join(allowed(10))
 
 
 def page(

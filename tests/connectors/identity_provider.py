@@ -5,16 +5,16 @@ Its tokens are signed by nobody, as brokers take them that have no keys configur
 
 import base64
 import json
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from urllib.parse import parse_qs
+
+from tests.serving import Serving
 
 LIFE = 4  # seconds
 
 
-class IdentityProvider:
+class IdentityProvider(Serving):
     """Gives tokens for a principal to a client that knows the secret.
 
     Attributes:
@@ -45,9 +45,8 @@ class IdentityProvider:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/token"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        self.url = f"http://127.0.0.1:{self.port}/token"
 
     def answer_to(self, principal: str, allowed: bool) -> tuple[int, bytes]:
         """Status and content of an answer."""
@@ -60,20 +59,6 @@ class IdentityProvider:
         claims = {"sub": principal, "iat": now, "exp": now + LIFE, "scope": "read"}
         token = f"{_part({'alg': 'none'})}.{_part(claims)}."
         return 200, json.dumps({"access_token": token, "expires_in": LIFE}).encode()
-
-    def __enter__(self) -> "IdentityProvider":
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 def _part(content: dict[str, object]) -> str:

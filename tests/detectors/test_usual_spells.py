@@ -53,7 +53,7 @@ def test_a_sample_in_the_tail_adds_one_to_its_side_and_any_other_takes_two() -> 
     _seen(s, 0.0)
     assert s[[STAY, STAY_PEAK]].tolist() == [0.0, 0.0]
     assert s[STAYED : STAYED + 4].tolist() == [4.0, 0.0, 0.0, 0.0]
-    _seen(s, -1.3, -1.3, 1.3)  # the other side begins anew
+    _seen(s, -1.3, -1.3, 1.3)  # another direction is another stay: counted from one
     assert s[STAY] == 1.0
     assert s[STAYED : STAYED + 4] == pytest.approx([4.0, 0.0, 2.0, 0.0], rel=1e-3)
 
@@ -65,7 +65,7 @@ def test_two_excursions_have_to_agree_on_how_long_one_may_be() -> None:
     assert _seen(s, *[2.0])  # 1.6 times the second and one more
     assert not _seen(s, 0.0)
     few = _state(days=3.0)
-    assert not _seen(few, *[2.0] * 500)  # nobody knows yet how long one of a day is
+    assert not _seen(few, *[2.0] * 500)  # three days are too few to say how long a stay may last
 
 
 def test_the_counts_fade_within_four_weeks() -> None:

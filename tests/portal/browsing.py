@@ -80,7 +80,9 @@ def faults_of(page: Page) -> list[str]:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds: rule and element."""
+    """What axe finds, rule and element, once nothing fades or moves any more."""
+    # A row that arrives is half transparent for a quarter of a second: its text is too pale.
+    page.evaluate("() => Promise.allSettled(document.getAnimations().map(one => one.finished))")
     if not page.evaluate("() => Boolean(window.axe)"):
         page.evaluate(AXE)
     found = page.evaluate(

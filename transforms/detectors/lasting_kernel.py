@@ -96,8 +96,7 @@ def run(
         if s[OPEN] == 0:
             _learn(s, y)
         else:
-            s[RECENT] += (y - s[RECENT]) / 8.0
-            s[DRIFTED] += (y - s[DRIFTED]) / 32.0
+            _track(s, y)
         s[COUNT] += 1.0
 
 
@@ -253,8 +252,7 @@ def _learn(s: Array, y: float) -> None:
         away = min(max(away, -3.0 * deviation), 3.0 * deviation)
     s[MEAN] += weight * away
     s[VAR] += weight * ((1.0 - weight) * away * away - s[VAR])
-    s[RECENT] += (y - s[RECENT]) / min(s[COUNT] + 1.0, 8.0)
-    s[DRIFTED] += (y - s[DRIFTED]) / min(s[COUNT] + 1.0, 32.0)
+    _track(s, y)
     drift = s[DRIFTED] - s[MEAN]
     s[SLOW] += weight * (drift * drift - s[SLOW])
     far = 0.6745 * math.sqrt(s[VAR])
@@ -263,6 +261,13 @@ def _learn(s: Array, y: float) -> None:
         s[SWINGS] += 1.0
     elif away <= -far:
         s[TURNED] = -1.0
+
+
+@lean_kernel
+def _track(s: Array, y: float) -> None:
+    """Put a window into the means over the last 8 and the last 32, inside an alert as well."""
+    s[RECENT] += (y - s[RECENT]) / min(s[COUNT] + 1.0, 8.0)
+    s[DRIFTED] += (y - s[DRIFTED]) / min(s[COUNT] + 1.0, 32.0)
 
 
 @lean_kernel

@@ -145,17 +145,19 @@ def _close(s: Array, held: bool) -> None:
     """The end of an alert; what comes a third time, or takes a sixth of the time, is routine."""
     times = _times(s, s[VALUE : VALUE + CHANNEL]) if s[STASHED] > 0 else 0.0
     routine = times >= ROUTINE or (times >= 2 and s[INSIDE] >= 0.15 * s[AGE])
+    routine &= not held
+    stood = False
     if s[CHANNEL_OF] == STUCK and not held:
         s[STOOD] += 1.0
-        if s[STOOD] >= ROUTINE:
-            s[RUN_RECORD] = max(s[RUN_RECORD], s[TOLD_RUN])
-            s[RUN_LONG] = max(s[RUN_LONG], s[TOLD_RUN])
-    if routine and not held:  # what it stood at then is routine, too
+        stood = s[STOOD] >= ROUTINE
+    if stood:
+        s[RUN_RECORD] = max(s[RUN_RECORD], s[TOLD_RUN])
+    if stood or routine:  # what it stood at in a routine excursion is routine, too
         s[RUN_LONG] = max(s[RUN_LONG], s[TOLD_RUN])
-    close_evidence(s[VALUE : VALUE + CHANNEL], routine and not held)
-    close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine and not held)
-    close_runs(s, routine and not held)
-    if routine and not held:
+    close_evidence(s[VALUE : VALUE + CHANNEL], routine)
+    close_evidence(s[ACTIVITY : ACTIVITY + CHANNEL], routine)
+    close_runs(s, routine)
+    if routine:
         _adopt(s)
     s[OPEN] = 0.0
 

@@ -8,15 +8,20 @@ from padit.transforms.detectors.usual_channels import before
 from padit.transforms.detectors.usual_evidence import DOWN, UP, extreme, known
 from padit.transforms.detectors.usual_runs import records_in_a_row
 from padit.transforms.detectors.usual_scale import CENTRE
-from padit.transforms.detectors.usual_state import BEYOND, COUNTER, EQUALS, FALLS, INTERVAL, RISES
-from padit.transforms.detectors.usual_sums import SELDOM_MOVES, ripe
+from padit.transforms.detectors.usual_state import (
+    BEYOND,
+    COUNTER,
+    DOWNWARD,
+    INTERVAL,
+    SELDOM_SAMPLED,
+    UPWARD,
+)
+from padit.transforms.detectors.usual_sums import moves_seldom, ripe
 
-__all__ = ["DOWNWARD", "MOST_ALONE", "SELDOM_SAMPLED", "UPWARD", "farther"]
+__all__ = ["MOST_ALONE", "farther"]
 
 Array = NDArray[np.float64]
 MOST_ALONE = 3.8  # of a single sample; what is CRITICAL lasts
-SELDOM_SAMPLED = 900e6  # microseconds from one sample to the next
-UPWARD, DOWNWARD = 0.0, 1.0  # channels
 
 
 @lean_kernel
@@ -41,8 +46,7 @@ def farther(
     if row > verdict and ripe(s, c, t, directions, far):
         verdict, channel = row, UPWARD if s[BEYOND] > 0 else DOWNWARD
     up = y >= c[CENTRE]
-    stands = s[EQUALS] >= SELDOM_MOVES * (s[RISES] + s[FALLS] + s[EQUALS])
-    begins = closed and stands and not ripe(s, c, t, directions, far)
+    begins = closed and moves_seldom(s) and not ripe(s, c, t, directions, far)
     if begins or not directions & (UP if up else DOWN):
         return verdict, channel
     seldom, rate = s[INTERVAL] >= SELDOM_SAMPLED, s[COUNTER] > 0

@@ -26,13 +26,7 @@ from padit.transforms.detectors.usual_evidence import (
     YOUNG,
     known,
 )
-from padit.transforms.detectors.usual_farthest import (
-    DOWNWARD,
-    MOST_ALONE,
-    SELDOM_SAMPLED,
-    UPWARD,
-    farther,
-)
+from padit.transforms.detectors.usual_farthest import MOST_ALONE, farther
 from padit.transforms.detectors.usual_homes import HOMES, at_home, keep_home
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
@@ -65,6 +59,7 @@ from padit.transforms.detectors.usual_state import (
     CHANNEL_OF,
     COUNTER,
     DAY_OLD,
+    DOWNWARD,
     FIT_EVERY,
     HOME,
     INTERVAL,
@@ -78,8 +73,10 @@ from padit.transforms.detectors.usual_state import (
     RUN,
     SEASON_AT,
     SEASONAL,
+    SELDOM_SAMPLED,
     SEVERE,
     STUCK,
+    UPWARD,
     VALUE,
     WAIT,
     WAIT_A,

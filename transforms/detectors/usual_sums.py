@@ -23,7 +23,7 @@ from padit.transforms.detectors.usual_state import (
     RISES,
 )
 
-__all__ = ["SELDOM_MOVES", "ripe", "weigh"]
+__all__ = ["moves_seldom", "ripe", "weigh"]
 
 TRIED, UNTRIED = 512, 0.5  # samples; by how much more it takes of the first
 SELDOM_MOVES = 0.4  # share of the samples that repeat the one before
@@ -84,9 +84,15 @@ def ripe(s: Array, c: Array, t: int, directions: int, far: float) -> bool:
 
 
 @lean_kernel
+def moves_seldom(s: Array) -> bool:
+    """Whether a series repeats its values, so that its steps are hardly more than rounding."""
+    return bool(s[EQUALS] >= SELDOM_MOVES * (s[RISES] + s[FALLS] + s[EQUALS]))
+
+
+@lean_kernel
 def _judge_activity(s: Array, a: Array, aged: int, closed: bool, kept: float) -> None:
     """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
-    if s[EQUALS] >= SELDOM_MOVES * (s[RISES] + s[FALLS] + s[EQUALS]):
+    if moves_seldom(s):
         s[JUDGED] = 0.0
         return
     s[JUDGED], _ = judge(

@@ -54,23 +54,27 @@ def _jobs(number: int, size: int) -> Array:
 
 
 def _lasting() -> Scene:
-    """Work that lasts too long on either side, tools, two levels, a clock, a drift, one value."""
-    at = np.arange(600.0)
-    high, low = _jobs(1, 600), _jobs(3, 600)
-    high[420:470] = 56 + 0.3 * _noise(5, 50)
-    high[540:575] = 57
-    low[400:440] = 24 + 0.3 * _noise(6, 40)
-    tops = (40, 41, 39.5, 40, 62, 40, 90, 41, 40, 40)
-    wear = np.concatenate([np.arange(0, top) for top in tops])[:600]
-    pump = np.where(at % 22 < 9, 12.0, 3.0) + 0.3 * _noise(7, 600)
-    pump[300:352] = 12 + 0.3 * _noise(8, 52)
-    pump[500:560] = 3 + 0.3 * _noise(9, 60)
+    """Work that lasts too long on either side, tools, two levels, a clock, a drift, one value.
+
+    The first 26 hours are usual: nothing is judged before.
+    """
+    size, day = 2160, 1560
+    at = np.arange(float(size))
+    high, low = _jobs(1, size), _jobs(3, size)
+    high[day + 420 : day + 470] = 56 + 0.3 * _noise(5, 50)
+    high[day + 540 : day + 575] = 57
+    low[day + 400 : day + 440] = 24 + 0.3 * _noise(6, 40)
+    tops = (*[40] * 39, 40, 41, 39.5, 40, 62, 40, 90, 41, 40, 40, 40, 40, 40, 40)
+    wear = np.concatenate([np.arange(0, top) for top in tops])[:size]
+    pump = np.where(at % 22 < 9, 12.0, 3.0) + 0.3 * _noise(7, size)
+    pump[day + 300 : day + 352] = 12 + 0.3 * _noise(8, 52)
+    pump[day + 500 : day + 560] = 3 + 0.3 * _noise(9, 60)
     return {
         "high": ("custom", high), "low": ("custom", low), "error_rate": ("custom", high / 60),
-        "wear": ("custom", np.pad(wear, (0, 600 - len(wear)))), "fuel": ("custom", 300 - wear),
+        "wear": ("custom", wear), "fuel": ("custom", 300 - wear),
         "pump": ("custom", pump), "clock": ("custom", 60 * (at % 150)),
-        "drift": ("custom", 0.02 * at + _noise(10, 600)), "one": ("custom", np.full(600, 3.0)),
-        "gaps": ("custom", np.where((at > 200) & (at < 260), np.nan, _noise(11, 600))),
+        "drift": ("custom", 0.02 * at + _noise(10, size)), "one": ("custom", np.full(size, 3.0)),
+        "gaps": ("custom", np.where((at > 200) & (at < 260), np.nan, _noise(11, size))),
     }  # fmt: skip
 
 

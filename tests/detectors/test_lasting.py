@@ -18,10 +18,10 @@ MINUTE = 60 * SECOND
 START = 1_772_409_600 * SECOND
 
 
-def _table(value: Array, first: int = 0, unit: str = "") -> FeatureTable:
-    """One sample a minute and window of one series."""
+def _table(value: Array, first: int = 0, unit: str = "", each: int = 1) -> FeatureTable:
+    """One sample and window of one series each minute, or each `each`."""
     n = len(value)
-    end = START + (first + np.arange(n) + 1) * MINUTE
+    end = START + (first + np.arange(n) + 1) * each * MINUTE
     return FeatureTable(
         (Series("press", "m", unit),), end, np.zeros(n, np.int32), {}, np.arange(n + 1),
         end - SECOND, value, int(end[-1]),
@@ -56,11 +56,19 @@ def test_usual_values_that_last_for_longer_than_ever_are_told_once(level: float)
     """An hour of work that only lasted minutes before, two thirds of the times."""
     found = []
     for seed in range(40):
-        value = _jobs(seed, 1200)
-        value[900:960] = level + np.random.default_rng(seed).normal(size=60)
+        value = _jobs(seed, 1800)
+        value[1700:1760] = level + np.random.default_rng(seed).normal(size=60)
         found += _opened(value)
     assert len(found) >= 24  # of 40: some begin after a stretch that was near the level already
-    assert all(905 <= at < 970 for at in found)
+    assert all(1705 <= at < 1770 for at in found)
+
+
+def test_what_lasts_is_no_news_before_a_day_was_seen() -> None:
+    """Noise of some hours, and then its first morning: an hour higher, then all day."""
+    for seed in range(10):
+        value = np.random.default_rng(seed).normal(size=1560)
+        value[300:] += 6 * np.sin(np.arange(1260) * np.pi / 1260)
+        assert _opened(value) == []
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -91,9 +99,9 @@ def test_what_swings_by_chance_or_drifts_is_not_reported(kind: str) -> None:
 
 
 def test_a_routine_that_ends_by_itself_is_told_three_times_and_then_no_more() -> None:
-    value = _jobs(2, 6000)
+    value = _jobs(2, 6800)
     for night in range(7):
-        value[900 + 700 * night : 940 + 700 * night] = 57
+        value[1700 + 700 * night : 1740 + 700 * night] = 57
     assert 1 <= len(_opened(value)) <= 3
 
 
@@ -158,8 +166,8 @@ def test_the_alert_stays_until_the_tool_is_changed_and_the_next_one_is_told_agai
 
 
 def test_what_stands_for_accept_after_becomes_usual() -> None:
-    value = _jobs(0, 2000)
-    value[900:] = 56 + 0.5 * np.random.default_rng(1).normal(size=1100)
+    value = _jobs(0, 2800)
+    value[1700:] = 56 + 0.5 * np.random.default_rng(1).normal(size=1100)
     detector = _detector(Levels(accept_after=60 * MINUTE))
     _, scores = detector.step(detector.initial(), _table(value))
     assert scores.accepted is not None
@@ -168,22 +176,41 @@ def test_what_stands_for_accept_after_becomes_usual() -> None:
 
 
 def test_what_still_climbs_is_accepted_later_and_eight_times_later_at_the_latest() -> None:
-    value = _jobs(0, 2000)
+    value = _jobs(0, 2800)
     away = np.arange(1100)
     accepted = {}
     for name, shift in (("stands", 0.0 * away), ("climbs", 0.15 * away)):
-        value[900:] = 56 + shift + 0.5 * np.random.default_rng(1).normal(size=1100)
+        value[1700:] = 56 + shift + 0.5 * np.random.default_rng(1).normal(size=1100)
         detector = _detector(Levels(accept_after=60 * MINUTE))
         _, scores = detector.step(detector.initial(), _table(value))
         assert scores.accepted is not None
-        accepted[name] = int(np.flatnonzero(scores.accepted)[0]) - 900
+        accepted[name] = int(np.flatnonzero(scores.accepted)[0]) - 1700
     assert accepted["stands"] < 120
     assert 480 <= accepted["climbs"] < 520
 
 
+@pytest.mark.parametrize("each", [1, 5, 15])
+def test_a_step_is_accepted_after_two_hours_however_seldom_windows_are(each: int) -> None:
+    """Means over so many windows reach back beyond the alert where these are seldom."""
+    found = []
+    for seed in range(8):
+        value = _jobs(seed, 2300)
+        deviation = np.std(value[:1700])
+        noise = np.random.default_rng(seed).normal(size=600)
+        value[1700:] = np.mean(value[:1700]) + (2.5 + 0.3 * noise) * deviation
+        detector = _detector(Levels(accept_after=120 * MINUTE))
+        _, scores = detector.step(detector.initial(), _table(value, each=each))
+        assert scores.accepted is not None
+        opened = np.flatnonzero(scores.score >= 0.7)
+        if len(opened) > 0:
+            found.append(each * (np.flatnonzero(scores.accepted)[0] - opened[0]))
+    assert len(found) >= 4
+    assert max(found) < 150  # minutes
+
+
 def test_an_alert_says_what_lasts_and_what_was_usual() -> None:
-    value = _jobs(0, 1200)
-    value[900:960] = 56
+    value = _jobs(0, 1800)
+    value[1700:1760] = 56
     detector = _detector()
     table = _table(value)
     _, scores = detector.step(detector.initial(), table)

@@ -48,7 +48,7 @@ def _all(places: list[int], count: int) -> bool:
 def test_a_series_of_usual() -> None:
     kinds = list(range(usual_state.KIND, usual_state.KIND + 2 * usual_state.KINDS))
     pairs = [usual_state.LONGEST, usual_state.TOLD_SPELL, usual_state.FARTHEST,
-             usual_state.TOLD_FARTHEST]  # fmt: skip
+             usual_state.TOLD_FARTHEST, usual_state.STAY_LAST, usual_state.STAY_AT]  # fmt: skip
     sides = [one + k for one in pairs for k in range(2)]
     stayed = list(range(usual_state.STAYED, usual_state.STAYED + 4))
     homes = list(range(usual_state.HOME, usual_state.HOME + 3 * HOMES))

@@ -262,7 +262,7 @@ def test_an_alert_of_which_nothing_was_kept_is_never_routine() -> None:
         (43.0, SIDE, [(43.0, 2.0), (0.0, 0.0)]),  # within three tenths of its distance
         (41.5, SIDE, [(50.0, 2.0), (0.0, 0.0)]),
         (64.0, SIDE, [(64.0, 2.0), (0.0, 0.0)]),
-        (84.0, SIDE, [(84.0, 2.0), (0.0, 0.0)]),  # less than twice as far
+        (84.0, SIDE, [(67.0, 2.0), (0.0, 0.0)]),  # less than twice as far: half of the way
         (86.0, SIDE, [(50.0, 1.0), (86.0, 1.0)]),
         (30.0, SIDE, [(50.0, 2.0), (0.0, 0.0)]),  # nearer than one before
         (30.0, BETWEEN, [(50.0, 1.0), (30.0, 1.0)]),

@@ -135,3 +135,15 @@ def test_turns_are_learnt_as_the_plain_mean_and_deviation(turns: list[float]) ->
     assert channel[at + 1] == mean
     assert channel[at + 2] == spread
     assert channel[at + 3] == most
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_faults_that_grow_are_told_each_time(seed: int) -> None:
+    """Each nearly twice as far as the last: three of those are no routine, and hide no fourth."""
+    values = 100 + 3 * np.random.default_rng(seed).normal(size=14 * 288)
+    begins = [round(288 * day) for day in (4.3, 5.5, 6.8, 8.4, 9.6, 11.2, 12.5)]
+    for begin, height in zip(begins, (60, 110, 200, 380, 700, 1300, 2400), strict=True):
+        values[begin : begin + 12] += height
+    news = _judged(values, step=300)[0]
+    told = [((news >= 300 * one) & (news < 300 * (one + 12))).any() for one in begins]
+    assert all(told)

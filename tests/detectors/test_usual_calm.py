@@ -226,6 +226,18 @@ def test_a_record_of_how_long_a_value_stood_fades_by_samples_not_by_moves() -> N
     assert state[usual_state.RUN_RECORD] == pytest.approx(100 / np.e, rel=0.01)
 
 
+def test_what_stood_at_first_is_no_record_of_weeks() -> None:
+    """A placeholder of half a day, until the probe was there: a stuck sensor is told as without."""
+    chance = np.random.default_rng(45)
+    values = np.round(chance.normal(50, 5, 20 * 1440))
+    values[-720:] = values[-721]
+    begun = values.copy()
+    begun[:720] = 0.0
+    plain, late = (_judged(one, 60.0)[0] for one in (values, begun))
+    stuck = 60.0 * (len(values) - 720)
+    assert plain[plain >= stuck].tolist() == late[late >= stuck].tolist() != []
+
+
 def _states(chance: np.random.Generator, hours: list[float], levels: list[float]) -> Array:
     parts = [np.full(round(3600 * one), level) for one, level in zip(hours, levels, strict=True)]
     values = np.concatenate(parts)

@@ -26,9 +26,9 @@ BOTH = UP | DOWN
 
 def _judged(
     c: Channel, y: float, *, before: float = 0.0, far: float = np.inf, context: int = BOTH,
-    learn: bool = True, steps: bool = False, fade: float = 1.0,
+    learn: bool = True, steps: bool = False, fade: float = 1.0, pace: float = 1.0,
 ) -> tuple[float, int]:  # fmt: skip
-    verdict, which = judge(c, y, before, far, context, learn, steps, fade)
+    verdict, which = judge(c, y, before, far, context, learn, steps, fade, pace)
     return float(verdict), int(which)
 
 
@@ -87,10 +87,10 @@ def test_a_sum_sets_a_record_when_it_is_gone_and_falls_faster_inside_an_alert() 
     risen[[STATISTICS, STATISTICS + 10]] = 2.0, 3.0
     _judged(risen, 8.0)
     assert risen[[STATISTICS, STATISTICS + 10]].tolist() == [4.5, 4.5]
-    for steps, left in ((False, 12.5), (True, 10.0)):
+    for steps, pace, left in ((False, 1.0, 12.5), (True, 1.0, 10.0), (False, 2.0, 10.0)):
         inside = channel()
         inside[[STATISTICS, STATISTICS + 5, STATISTICS + 10]] = 15.0, 2.0, 3.0
-        _judged(inside, 0.0, learn=False, steps=steps, fade=0.5)
+        _judged(inside, 0.0, learn=False, steps=steps, fade=0.5, pace=pace)
         assert inside[[STATISTICS, STATISTICS + 5, STATISTICS + 10]].tolist() == [left, 2, 3]
     more = channel()
     more[[STATISTICS, STATISTICS + 10]] = 14.0, 3.0

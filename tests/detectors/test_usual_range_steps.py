@@ -165,6 +165,11 @@ def test_beyond_where_swings_turn_is_counted_in_their_deviations() -> None:
     assert beyond_turns(wild, 100.0) == -1.0
 
 
+@pytest.mark.parametrize(("d", "scale_of"), [(1e150, 1e-300), (1e308, 5e-324), (0.0, 1e-300)])
+def test_a_compressed_distance_is_finite(d: float, scale_of: float) -> None:
+    assert 0 <= scale.compressed(d, scale_of) < 1000
+
+
 def test_distances_of_a_heavy_tail_are_compressed() -> None:
     c = channel()
     c[SIDES + scale.SCALE] = 2.0

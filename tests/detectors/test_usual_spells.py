@@ -1,19 +1,17 @@
 """What stays away for longer than it ever did, what grows for weeks, and how a job begins."""
 
-import math
-
 import numpy as np
 import pytest
 
 from padit.transforms.detectors import usual_scale as scale
-from padit.transforms.detectors.usual_scale import CHANNEL
-from padit.transforms.detectors.usual_season import DAYS
+from padit.transforms.detectors.usual_scale import CHANNEL, SIDES, WIDTH
 from padit.transforms.detectors.usual_spells import stays
 from padit.transforms.detectors.usual_state import (
-    INTERVAL,
-    SEASON_AT,
+    AGE,
+    LAST_TIME,
     SLOTS,
     STAY,
+    STAY_LAST,
     STAY_PEAK,
     STAYED,
 )
@@ -29,19 +27,27 @@ def _told(values: np.ndarray, step: float, since: float, until: float, kind: str
 
 
 def _state(days: float = 4.0) -> np.ndarray:
+    """A series that is so old, of a sample a second."""
     s = np.zeros(SLOTS)
-    s[SEASON_AT + DAYS] = days
+    s[AGE], s[LAST_TIME] = 1.0, days * DAY * 1e6
     return s
 
 
-def _seen(s: np.ndarray, *values: float) -> bool:
+def _seen(s: np.ndarray, *values: float, after: float = 1.0) -> bool:
     """Whether the last of some values stays away; the quartiles are at one, the 90 % at 1.28."""
     c = channel()
     assert len(c) == CHANNEL
     found = False
     for y in values:
-        found = bool(stays(s, c, y))
+        t = int(s[LAST_TIME] + after * 1e6)
+        found = bool(stays(s, c, t, y))
+        s[LAST_TIME] = t
     return found
+
+
+def _noted(s: np.ndarray) -> list[float]:
+    """The two highest counts of each side, upward first, and the last ones that may still grow."""
+    return [*s[STAYED : STAYED + 4], *s[STAY_LAST : STAY_LAST + 2]]
 
 
 def test_a_sample_in_the_tail_adds_one_to_its_side_and_any_other_takes_two() -> None:
@@ -50,30 +56,62 @@ def test_a_sample_in_the_tail_adds_one_to_its_side_and_any_other_takes_two() -> 
     assert s[[STAY, STAY_PEAK]].tolist() == [4.0, 4.0]
     _seen(s, 1.2)
     assert s[[STAY, STAY_PEAK]].tolist() == [2.0, 4.0]
-    _seen(s, 0.0)
+    _seen(s, -9.0)  # another direction ends a stay like any other value
     assert s[[STAY, STAY_PEAK]].tolist() == [0.0, 0.0]
-    assert s[STAYED : STAYED + 4].tolist() == [4.0, 0.0, 0.0, 0.0]
-    _seen(s, -1.3, -1.3, 1.3)  # another direction is another stay: counted from one
-    assert s[STAY] == 1.0
-    assert s[STAYED : STAYED + 4] == pytest.approx([4.0, 0.0, 2.0, 0.0], rel=1e-3)
+    assert _noted(s) == [0.0, 0.0, 0.0, 0.0, 4.0, 0.0]
+    _seen(s, -1.3, -1.3, 0.0)
+    assert _noted(s) == [0.0, 0.0, 0.0, 0.0, 4.0, 2.0]
+
+
+def test_some_minutes_of_the_usual_end_a_long_stay() -> None:
+    s = _state()
+    _seen(s, *[2.0] * 1080)
+    _seen(s, *[0.0] * 20)
+    assert 0 < s[STAY] < 100
+    _seen(s, *[0.0] * 20)
+    assert s[[STAY, STAY_PEAK, STAY_LAST]].tolist() == [0.0, 0.0, 1080.0]
+
+
+def test_stays_within_six_hours_are_one() -> None:
+    """An outage that comes back after half an hour is no second one that agrees."""
+    s = _state()
+    for _ in range(2):
+        _seen(s, *[2.0] * 60, after=60)
+        _seen(s, *[0.0] * 30, after=60)
+    _seen(s, 2.0, 0.0, 0.0)  # far shorter ones come in between
+    assert _noted(s) == [0.0, 0.0, 0.0, 0.0, 60.0, 0.0]
+    _seen(s, 0.0, after=7 * 3600)
+    assert _noted(s) == [60.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    _seen(s, *[2.0] * 60, *[0.0] * 30, after=60)
+    _seen(s, 0.0, after=7 * 3600)
+    assert s[STAYED : STAYED + 2] == pytest.approx([60.0, 60.0], rel=0.03)
 
 
 def test_two_excursions_have_to_agree_on_how_long_one_may_be() -> None:
     s = _state()
     s[STAYED : STAYED + 2] = 100.0, 5.0
-    assert not _seen(s, *[2.0] * 8)
-    assert _seen(s, *[2.0])  # 1.6 times the second and one more
+    assert not _seen(s, *[2.0] * 10)
+    assert _seen(s, *[2.0] * 2)  # twice the second and one more
     assert not _seen(s, 0.0)
     few = _state(days=3.0)
     assert not _seen(few, *[2.0] * 500)  # three days are too few to say how long a stay may last
 
 
-def test_the_counts_fade_within_four_weeks() -> None:
+@pytest.mark.parametrize("step", [1.0, 60.0, 3600.0])
+def test_the_counts_fade_within_four_weeks_of_any_sampling(step: float) -> None:
     s = _state()
-    s[STAYED], s[INTERVAL] = 100.0, 60e6
-    for _ in range(4096):  # a day has fewer samples
-        stays(s, channel(), 0.0)
-    assert s[STAYED] == pytest.approx(100.0 * math.exp(-1 / 28), rel=1e-3)
+    s[STAYED] = 100.0
+    _seen(s, *[0.0] * round(DAY / step), after=step)
+    assert s[STAYED] == pytest.approx(100.0 * np.exp(-1 / 28), rel=1e-2)
+
+
+@pytest.mark.parametrize("scale", range(1, 200, 7))
+def test_the_quantile_itself_is_not_beyond_it_whatever_the_unit(scale: float) -> None:
+    s, c = _state(), channel()
+    for side in (SIDES, SIDES + 5):
+        c[side + WIDTH] = scale / 1.2816
+    stays(s, c, int(s[LAST_TIME]) + 1, float(scale))
+    assert s[STAY] == 0.0
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -134,6 +172,44 @@ def test_a_stop_each_week_is_routine_from_the_fourth_on_and_a_longer_one_is_told
 
 def test_the_state_of_a_channel_is_left_alone() -> None:
     c = channel()
-    stays(_state(), c, 5.0)
+    stays(_state(), c, int(5 * DAY * 1e6), 5.0)
     assert np.array_equal(c, channel())
     assert c[scale.COUNT] == 600
+
+
+def _restarts(days: int, step: float, minutes: float) -> np.ndarray:
+    """An availability that is 0 for some minutes each night at two."""
+    hour = np.arange(round(days * DAY / step)) * step / 3600 % 24
+    return np.where((hour >= 2) & (hour < 2 + minutes / 60), 0.0, 1.0)
+
+
+@pytest.mark.parametrize("step", [10.0, 60.0])
+def test_a_restart_of_each_night_is_no_news_soon_after_an_outage(step: float) -> None:
+    up = _restarts(14, step, 12)
+    outage = 12 * DAY - 2 * 3600
+    up[round(outage / step) : round((outage + 3 * 3600) / step)] = 0.0
+    assert _told(up, step, outage, outage + 3 * 3600, "availability") == 1
+    assert _told(up, step, outage + 3.5 * 3600, 14 * DAY, "availability") == 0
+
+
+@pytest.mark.parametrize("step", [10.0, 60.0])
+def test_a_job_of_each_sunday_is_told_twice_and_then_known(step: float) -> None:
+    chance = np.random.default_rng(1)
+    load = 15 + chance.normal(0, 1.5, round(42 * DAY / step))
+    begins = [(7 * week + 6) * DAY + 7200 for week in range(6)]
+    for begin in begins:
+        last = begin + 2400 * chance.uniform(0.95, 1.05)
+        load[round(begin / step) : round(last / step)] += 55
+    assert [_told(load, step, begin, begin + 3 * 3600) for begin in begins] == [1, 1, 0, 0, 0, 0]
+
+
+def test_an_outage_that_came_back_at_once_hides_none_of_the_same_length() -> None:
+    chance = np.random.default_rng(2)
+    told = 0
+    for seed in range(4):
+        up = (np.random.default_rng(seed).random(20 * 1440) >= 1 / 300).astype(float)
+        up[4320 + 600 : 4320 + 660] = up[4320 + 695 : 4320 + 755] = 0.0
+        begin = 15 * 1440 + int(chance.integers(1440))
+        up[begin : begin + 60] = 0.0
+        told += _told(up, 60.0, begin * 60.0, begin * 60.0 + 3600, "availability")
+    assert told == 4

@@ -78,7 +78,7 @@ class LastingDetector(PerSeries):
     """
 
     name: ClassVar[str] = "lasting"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     fields = _FIELDS
     Parameters: ClassVar[type[Parameters]] = LastingParameters
     samples_first: ClassVar[int] = LEAST_WINDOWS

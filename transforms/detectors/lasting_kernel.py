@@ -46,7 +46,8 @@ RAMPS, RAMP = 28, 13
 STEPS, UPS, FIRST, TOP, TOPS, TOP_MEAN, TOP_SQUARES, HEIGHT, OVER, REPORTED = range(10)
 STEP_MEAN, STEP_SQUARES, BEGUN = 10, 11, 12
 STAYS = RAMPS + 2 * RAMP
-SLOTS = STAYS + STAY
+INSIDE, BORN = STAYS + STAY, STAYS + STAY + 1  # windows of the alert so far; microseconds
+SLOTS = BORN + 1
 FACTS = 9
 
 LEAST_WINDOWS, LEAST_SWINGS, MEMORY = 60, 8, 512
@@ -54,6 +55,7 @@ SLACK, MOST, LIMIT, BEYOND_RECORD, CAP = 1.25, 3.0, 1.1, 2.0, 1.5
 CONTRAST, STEADY, FORGETS = 1.3, 0.5, 0.1
 LEAST_STEPS, EVEN = 20.0, 0.03
 NO_RAMP = 8
+DAY_OLD = 26 * 3_600_000_000
 PRIOR, FAR = 0.003, 4.0
 MOVES, GOES_ON = 0.25, 8.0  # deviations; times the time until acceptance
 LONGER_HIGH, LONGER_LOW, BEYOND_TOP, BEYOND_BOTTOM = range(4)
@@ -90,6 +92,8 @@ def run(
         y = mean[row]
         if y != y:
             continue
+        if s[BORN] == 0:
+            s[BORN] = end[row]
         verdict = _judge(s, y, end[row], directions[row], row, out)
         if s[COUNT] >= LEAST_WINDOWS:
             _follow(s, end[row], verdict, directions[row], limits, row, out)
@@ -107,7 +111,7 @@ def _judge(s: Array, y: float, end: int, directions: int, row: int, out: Array) 
     for side in range(2):
         sign = 1.0 if side == 0 else -1.0
         verdict = _lasts(s, s[SIDES + side * SIDE : SIDES + (side + 1) * SIDE], y, sign)
-        if verdict > found and directions & (1 << side):
+        if verdict > found and directions & (1 << side) and end - s[BORN] >= DAY_OLD:
             found, what = verdict, side
         ramp = s[RAMPS + side * RAMP : RAMPS + (side + 1) * RAMP]
         verdict = _beyond(ramp, sign * y, end, s[OPEN])
@@ -115,7 +119,7 @@ def _judge(s: Array, y: float, end: int, directions: int, row: int, out: Array) 
             found, what = verdict, 2 + side
     known = s[COUNT] >= LEAST_WINDOWS and s[VAR] > 0
     z = (y - s[MEAN]) / math.sqrt(s[VAR]) if known else 0.0
-    verdict, side = stay(s[STAYS:SLOTS], z, s[OPEN] > 0, known and s[SLOW] <= FORGETS * s[VAR])
+    verdict, side = stay(s[STAYS:INSIDE], z, s[OPEN] > 0, known and s[SLOW] <= FORGETS * s[VAR])
     stays = verdict > found and (directions & (1 << side)) != 0
     if stays:
         found, what = verdict, side
@@ -265,9 +269,11 @@ def _learn(s: Array, y: float) -> None:
 
 @lean_kernel
 def _track(s: Array, y: float) -> None:
-    """Put a window into the means over the last 8 and the last 32, inside an alert as well."""
-    s[RECENT] += (y - s[RECENT]) / min(s[COUNT] + 1.0, 8.0)
-    s[DRIFTED] += (y - s[DRIFTED]) / min(s[COUNT] + 1.0, 32.0)
+    """Put a window into the means over the last 8 and the last 32, of an alert its own alone."""
+    s[INSIDE] = s[INSIDE] + 1.0 if s[OPEN] > 0 else 0.0
+    count = s[INSIDE] if s[OPEN] > 0 else s[COUNT] + 1.0
+    s[RECENT] += (y - s[RECENT]) / min(count, 8.0)
+    s[DRIFTED] += (y - s[DRIFTED]) / min(count, 32.0)
 
 
 @lean_kernel
@@ -319,7 +325,9 @@ def _goes_on(s: Array) -> bool:
 def _accept(s: Array) -> None:
     """What stands becomes usual: a side is learnt anew, a ramp runs on and its reset is learnt."""
     if s[WHAT] < 2:
+        born = s[BORN]
         s[:] = 0.0
+        s[BORN] = born
         return
     s[OPEN] = 0.0
     s[RAMPS + (int(s[WHAT]) - 2) * RAMP + OVER] = -1e9  # no news until it is reset

@@ -87,7 +87,7 @@ class UsualDetector(PerSeries):
     """
 
     name: ClassVar[str] = "usual"
-    version: ClassVar[int] = 13
+    version: ClassVar[int] = 14
     fields = _FIELDS
     Parameters: ClassVar[type[Parameters]] = UsualParameters
     samples_first: ClassVar[int] = FEW  # without a score

@@ -186,8 +186,8 @@ def _times(s: Array, c: Array) -> float:
         at = KIND + 2 * k
         share = (s[at] - c[CENTRE]) * away
         if s[CHANNEL_OF] != BETWEEN and s[at + 1] > 0 and TWICE * share >= away * away:
-            if share < away * away:
-                s[at] = away + c[CENTRE]
+            if share < away * away:  # half of the way: what grows each time is told each time
+                s[at] += 0.5 * (away + c[CENTRE] - s[at])
             s[at + 1] += 1.0
             return float(s[at + 1])
     at = KIND + 2 * (int(s[NEXT_KIND]) % KINDS)

@@ -48,7 +48,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 RECORDS, DAY = 4096.0, 86400e6  # samples and microseconds for which a record is kept, the longer
-MONTH, LONGER = 28.0, 1.25  # days, or so many times 4,096 samples: what comes each week is known
+MONTH, LONGER = 28 * 86400e6, 1.5  # microseconds; what comes each week is known, though it fades
+LEAST_RUNS = 32  # before a run can be news
 CHANCE, LONG = 8.5, 16384.0  # deviations of runs; samples over which these are learnt
 
 
@@ -194,7 +195,8 @@ def stuck(s: Array, x: float, learn: bool) -> float:
     """How long one value has been repeated, as a share of what would be news.
 
     News is 2.5 times the record of the last day (or of 4,096 samples if these take longer), and
-    longer by a quarter than that of the last four weeks, so that what comes each week is routine.
+    longer by half than that of four weeks, which fades, so that what comes each week is routine.
+    What stood at first, such as a placeholder, could not be news, and is no record of weeks.
     What was told counts an eighth, and in full the third time (`usual_alert`).
     """
     if s[AGE] > 0 and x == s[LAST]:
@@ -203,14 +205,16 @@ def stuck(s: Array, x: float, learn: bool) -> float:
         if s[RUN] > 0:
             usual, part = s[RUN] if learn else s[RUN] / 8, s[RUN] / kept_for(s)
             s[RUN_RECORD] = max(s[RUN_RECORD] * max(1.0 - part, 0.0), usual)
-            s[RUN_LONG] = max(s[RUN_LONG] * max(1.0 - part / MONTH, 0.0), usual)
+            if s[RUNS] >= LEAST_RUNS:
+                faded = s[RUN_LONG] * max(1.0 - s[RUN] * s[INTERVAL] / MONTH, 0.0)
+                s[RUN_LONG] = max(faded, usual)
             s[RUNS] += 1
             if learn:
                 _learn_run(s)
             else:
                 s[TOLD_RUN] = max(s[TOLD_RUN], s[RUN])
         s[RUN] = 1.0
-    if s[RUNS] < 32:
+    if s[RUNS] < LEAST_RUNS:
         return 0.0
     limit = max(2.5 * s[RUN_RECORD], LONGER * s[RUN_LONG]) + 8.0
     if s[RUN_RECORD] >= 3:  # it repeats values now and then

@@ -87,6 +87,7 @@ def judge(
     learn: bool,
     steps: bool,
     fade: float,
+    pace: float,
 ) -> tuple[float, float]:
     """The highest verdict of a channel over a sample, and the number of the sum that gives it.
 
@@ -103,11 +104,12 @@ def judge(
         steps: whether the channel is the sizes of steps: sums fall twice as fast inside an alert,
             and blocks that share a step are alike without going on.
         fade: by what records fade a sample.
+        pace: how many times faster sums fall inside an alert, because samples are seldom.
     """
     away = y - c[CENTRE]
     over, z, slack = _outside(c, away, before - c[CENTRE], far, context, learn)
     slow, wide = slowness(c), tolerance(c)
-    relief = 2.0 if steps else 1.0
+    relief = pace * (2.0 if steps else 1.0)
     long = slow if steps or c[SWINGS] < NOISE else persistence(slow)
     verdict, which = 0.0, 0.0
     record = SELDOM if context & OLD else RECORD

@@ -317,7 +317,7 @@ def _judge(
     timely, context = season_judge(
         seasonal, y, directions & (UP | DOWN), closed, DOUBT if s[NEWS] < HARDLY else 1.0
     )
-    if known(c) and stays(s, c, y):
+    if known(c) and stays(s, c, t, y):
         context &= ~(KNOWN | HINT)
     context |= (AGED if t - s[BORN] >= DAY_OLD else 0) | (directions & OLD)
     if closed and (directions & HERE or (far < np.inf and _home(s, c, t, y, directions, 0.0))):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
-from padit.transforms.detectors.usual_channels import MONTH, before, kept_for, of_a_day
+from padit.transforms.detectors.usual_channels import before, kept_for, of_a_day
 from padit.transforms.detectors.usual_evidence import DOWN, FEW, UP, known
 from padit.transforms.detectors.usual_scale import (
     CENTRE,
@@ -44,6 +44,7 @@ Array = NDArray[np.float64]
 BUDGET = 400.0  # series-days with one such run by chance
 MARGIN = 0.5  # of how far the farthest lies
 LONGER = 1.6  # times the longest run outside before
+KEPT = 28.0  # times as long as other records the farthest value is known
 
 
 @lean_kernel
@@ -60,7 +61,7 @@ def records_in_a_row(s: Array, c: Array, y: float, context: int, learn: bool) ->
     kept = kept_for(s)
     _spells(s, 1.0 if y >= c[CENTRE] else -1.0, c[OVER] > 0, 1.0 - 1.0 / kept, learn)
     _follow(s, c, y)
-    _widen(s, c, y, learn, 1.0 / (MONTH * kept))
+    _widen(s, c, y, learn, 1.0 / (KEPT * kept))
     upward = s[BEYOND] > 0
     if s[BEYOND] == 0.0 or not context & (UP if upward else DOWN):
         return 0.0

@@ -21,7 +21,7 @@ __all__ = [
     "CENTRE", "CHANNEL", "COUNT", "EDGE", "FULL_SWINGS", "GAPS", "GAP_COUNT", "HIGH", "JUMP",
     "LEAP", "LEAST", "LOW", "MOST", "OFTEN", "OUTSIDE_RUN", "OVER", "PATIENCE", "QUANTUM", "REACH",
     "SCALE", "SIDE", "SIDES", "SLOW", "SWINGS", "SWUNG", "TENTH", "UNIT", "WIDTH", "adopt",
-    "distance", "fit", "log2", "persistence", "remember", "slowness", "tolerance",
+    "compressed", "distance", "fit", "log2", "persistence", "remember", "slowness", "tolerance",
 ]  # fmt: skip
 
 Array = NDArray[np.float64]
@@ -75,7 +75,13 @@ def distance(c: Array, away: float) -> float:
     """How far `away` (signed, from the centre) is on its side, at least 0."""
     side = SIDES if away >= 0 else SIDES + 5
     d = abs(away)
-    return log2(1.0 + d / c[side + SCALE]) if c[side + SCALE] > 0 else d
+    return compressed(d, c[side + SCALE]) if c[side + SCALE] > 0 else d
+
+
+@lean_kernel
+def compressed(d: float, scale: float) -> float:
+    """A distance on a side with a heavy tail; of any two finite numbers it is finite."""
+    return log2(1.0 + min(d / scale, 1e300))
 
 
 @lean_kernel
@@ -264,7 +270,7 @@ def _fit_side(c: Array, values: Array, side: int, sign: float, floor: float) -> 
         scale = d[0]
         c[side + SCALE] = scale
         for k in range(4):
-            d[k] = log2(1.0 + d[k] / scale)
+            d[k] = compressed(d[k], scale)
         least = step = 0.0
     c[side + EDGE] = d[2]
     c[side + UNIT] = max(d[2] - d[1], 0.15 * d[2], 0.5 * (d[3] - d[2]), least, step)

@@ -2,9 +2,11 @@
 
 That a value was seen at the same time of two days says that it may come, not that it may stay: a
 probe that fails now and then is no outage. A sample beyond the 90 % quantile of its side adds one
-to a count, any other takes two away. The two highest counts of each side are kept and fade within
-four weeks: two excursions have to agree, so that one long outage does not hide the next. A series
-that stays away for 1.6 times the second highest is where it never was, whatever the days say. That
+to a count, any other takes two away, or an eighth if that is more: some minutes of the usual end a
+stay. The two highest counts of each side are kept, and fade within four weeks. They have to be
+hours apart: an outage that comes back at once is one. So two excursions have to agree, and one long
+outage does not hide the next. A series that stays away for twice the second highest is where it
+never was, whatever the days say; so what comes each week is known, though it fades in between. That
 is asked from four days on, when two swings of a day have been seen from end to end.
 """
 
@@ -12,55 +14,77 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
-from padit.transforms.detectors.usual_channels import MONTH, kept_for
+from padit.transforms.detectors.usual_channels import MONTH
 from padit.transforms.detectors.usual_scale import CENTRE, SIDES, WIDTH, distance
-from padit.transforms.detectors.usual_season import DAYS
-from padit.transforms.detectors.usual_state import SEASON_AT, STAY, STAY_PEAK, STAYED
+from padit.transforms.detectors.usual_state import (
+    AGE,
+    BORN,
+    LAST_TIME,
+    STAY,
+    STAY_AT,
+    STAY_LAST,
+    STAY_PEAK,
+    STAYED,
+)
 
 __all__ = ["stays"]
 
 Array = NDArray[np.float64]
-TAIL = 1.2816  # of a width: the 90 % quantile
-BACK = 2.0  # what a sample that is not takes away
-LONGER, LEAST_DAYS = 1.6, 4
+TAIL = 1.2816 * (1.0 + 1e-9)  # of a width: just beyond the 90 % quantile, however it was rounded
+BACK, BACK_SHARE = 2.0, 0.125  # what a sample takes away that does not lie there
+LONGER, LEAST = 2.0, 4 * 86400e6
+APART = 6 * 3600e6  # microseconds between two stays that count as two
 
 
 @lean_kernel
-def stays(s: Array, c: Array, y: float) -> bool:
+def stays(s: Array, c: Array, t: int, y: float) -> bool:
     """Count a sample; whether the series stays away for longer than it did before.
 
     Args:
         s: float64 (SLOTS,).
         c: float64 (CHANNEL,), its channel.
+        t: microseconds.
         y: the value.
     """
     side = SIDES if y >= c[CENTRE] else SIDES + 5
     sign = 1.0 if y >= c[CENTRE] else -1.0
     away = distance(c, y - c[CENTRE]) > TAIL * c[side + WIDTH]
-    fade = 1.0 - 1.0 / (MONTH * kept_for(s))
-    for k in range(4):
-        s[STAYED + k] *= fade
+    fade = max(1.0 - (t - s[LAST_TIME]) / MONTH, 0.0) if s[AGE] > 0 else 1.0
+    for k in range(2):
+        s[STAYED + 2 * k] *= fade
+        s[STAYED + 2 * k + 1] *= fade
+        if s[STAY_LAST + k] > 0 and t - s[STAY_AT + k] > APART:
+            _keep(s, STAYED + 2 * k, s[STAY_LAST + k])
+            s[STAY_LAST + k] = 0.0
     if away and s[STAY] * sign >= 0:
         s[STAY] += sign
         s[STAY_PEAK] = max(s[STAY_PEAK], abs(s[STAY]))
     elif s[STAY] != 0:
-        before = abs(s[STAY])
-        if away or before <= BACK:
-            _keep(s, STAYED if s[STAY] > 0 else STAYED + 2)
-            s[STAY] = sign if away else 0.0
-            s[STAY_PEAK] = abs(s[STAY])
-        else:
-            s[STAY] *= (before - BACK) / before
-    upward = s[STAY] > 0
-    second = s[STAYED + 1] if upward else s[STAYED + 3]
+        _back(s, t)
+        away = False
+    second = s[STAYED + 1] if s[STAY] > 0 else s[STAYED + 3]
     longer = away and abs(s[STAY]) > LONGER * second + 1.0
-    return bool(longer and s[SEASON_AT + DAYS] >= LEAST_DAYS)
+    return bool(longer and t - s[BORN] >= LEAST)
 
 
 @lean_kernel
-def _keep(s: Array, at: int) -> None:
+def _back(s: Array, t: int) -> None:
+    """Count a sample that does not lie where the series stays; note a stay that has ended."""
+    count = abs(s[STAY])
+    left = count - max(BACK, BACK_SHARE * count)
+    if left > 0:
+        s[STAY] *= left / count
+        return
+    k = 0 if s[STAY] > 0 else 1
+    if 2.0 * s[STAY_PEAK] > s[STAY_LAST + k]:  # far shorter ones come in between
+        s[STAY_LAST + k] = max(s[STAY_LAST + k], s[STAY_PEAK])
+        s[STAY_AT + k] = t
+    s[STAY] = s[STAY_PEAK] = 0.0
+
+
+@lean_kernel
+def _keep(s: Array, at: int, count: float) -> None:
     """Put a count among the two highest of its side."""
-    count = s[STAY_PEAK]
     if count > s[at]:
         s[at + 1] = s[at]
         s[at] = count

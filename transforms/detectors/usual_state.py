@@ -12,9 +12,9 @@ __all__ = [
     "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "LONGEST", "LONG_QUIET", "NEWS", "NEXT_KIND",
     "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_LONG", "RUN_MEAN",
     "RUN_RECORD", "RUN_SPREAD", "SEASONAL", "SEASON_AT", "SELDOM_SAMPLED", "SEVERE", "SINCE",
-    "SLOTS", "SPELL", "STASH", "STASHED", "STAY", "STAYED", "STAY_PEAK", "STEP1", "STEP2", "STEPS",
-    "STEP_SUM", "STOOD", "STORE", "STRIDE", "STUCK", "TOLD_FARTHEST", "TOLD_RUN", "TOLD_SPELL",
-    "TURN", "UPWARD", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
+    "SLOTS", "SPELL", "STASH", "STASHED", "STAY", "STAYED", "STAY_AT", "STAY_LAST", "STAY_PEAK",
+    "STEP1", "STEP2", "STEPS", "STEP_SUM", "STOOD", "STORE", "STRIDE", "STUCK", "TOLD_FARTHEST",
+    "TOLD_RUN", "TOLD_SPELL", "TURN", "UPWARD", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.
@@ -38,7 +38,8 @@ LONGEST, TOLD_SPELL = 53, 55  # two each: upward, downward
 FARTHEST, TOLD_FARTHEST = 57, 59  # two each: the greatest, the least
 STAY, STAY_PEAK, STAYED = 61, 62, 63  # of `usual_spells`; STAYED has two of each side
 RUN_LONG = 67  # the longest run of four weeks
-HOME = 68  # where `usual_homes` begins
+STAY_LAST, STAY_AT = 68, 70  # of `usual_spells`, one of each side: count and end of the last stays
+HOME = 72  # where `usual_homes` begins
 QUEUE = HOME + 3 * HOMES
 STORE = QUEUE + WAIT + WAIT_A
 SEASON_AT = STORE + STASH

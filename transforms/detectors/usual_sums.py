@@ -17,6 +17,7 @@ from padit.transforms.detectors.usual_state import (
     COUNTER,
     EQUALS,
     FALLS,
+    INTERVAL,
     JUDGED,
     LONG_QUIET,
     QUIET,
@@ -27,6 +28,7 @@ __all__ = ["moves_seldom", "ripe", "weigh"]
 
 TRIED, UNTRIED = 512, 0.5  # samples; by how much more it takes of the first
 SELDOM_MOVES = 0.4  # share of the samples that repeat the one before
+MINUTE = 60e6
 GROSS = 8.0  # usual ranges from all that is known
 Array = NDArray[np.float64]
 
@@ -52,7 +54,7 @@ def weigh(
     """
     kept = kept_for(s)
     verdict, channel = judge(
-        c, y, before(s, c[CENTRE]), far, context, closed, False, 1.0 - 1.0 / kept
+        c, y, before(s, c[CENTRE]), far, context, closed, False, 1.0 - 1.0 / kept, _pace(s)
     )
     if a[COUNT] >= 32 and a[SWINGS] >= 3 and c[LOW] < c[HIGH] and s[COUNTER] == 0:
         if active:
@@ -90,11 +92,17 @@ def moves_seldom(s: Array) -> bool:
 
 
 @lean_kernel
+def _pace(s: Array) -> float:
+    """How much faster sums fall inside an alert: a sample each two minutes says as much as two."""
+    return float(min(max(s[INTERVAL] / MINUTE, 1.0), 2.0))
+
+
+@lean_kernel
 def _judge_activity(s: Array, a: Array, aged: int, closed: bool, kept: float) -> None:
     """Judge the sizes of steps, unless the series moves seldom, and then by its rounding."""
     if moves_seldom(s):
         s[JUDGED] = 0.0
         return
     s[JUDGED], _ = judge(
-        a, s[ACTIVE], a[CENTRE], np.inf, aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept
+        a, s[ACTIVE], a[CENTRE], np.inf, aged | UP | DOWN, closed, True, 1.0 - 1.0 / kept, _pace(s)
     )

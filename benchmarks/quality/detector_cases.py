@@ -20,7 +20,16 @@ from padit.domain.rows import Rows
 from padit.transforms.detect import Detection
 from padit.transforms.features import compute_features
 
-__all__ = ["FAULT", "SIZE", "Case", "Metrics", "cases", "open_minutes", "trained"]
+__all__ = [
+    "FAULT",
+    "SIZE",
+    "Case",
+    "Metrics",
+    "cases",
+    "open_minutes",
+    "trained",
+    "work_before",
+]
 
 START = 1_772_409_600_000_000
 MINUTE = 60_000_000
@@ -48,6 +57,16 @@ class Case(NamedTuple):
     parameters: Mapping[str, Any] = {}
 
 
+def work_before() -> Array:
+    """Work in stretches of two minutes, for the 40 hours before what is drawn.
+
+    What lasts is judged once a day of a series was seen.
+    """
+    chance = np.random.default_rng(32)
+    level = 40 + 9 * np.repeat(chance.normal(size=SIZE), 2).clip(-1.7, 1.7)
+    return np.asarray(level + chance.normal(size=2 * SIZE))
+
+
 def cases() -> dict[str, Case]:
     """By detector."""
     noise = np.random.default_rng(26).normal(size=(8, SIZE))
@@ -61,7 +80,7 @@ def cases() -> dict[str, Case]:
     broken = {"a_power": _replaced(power, 2 * np.roll(flow, 300)), "flow": flow}
     together = {"a_power": power + 14 * _in_fault(), "flow": flow + 7 * _in_fault()}
     work = 40 + 9 * np.repeat(noise[6, ::2], 2).clip(-1.7, 1.7) + noise[1]
-    lasting = _replaced(work, 56 + noise[4])
+    lasting = np.r_[work_before(), _replaced(work, 56 + noise[4])]
     silent = _replaced(20 + noise[2], np.full(SIZE, np.nan))
     stuck = _replaced(20 + noise[2], np.full(SIZE, 20.3))
     switch = (np.arange(SIZE) // 37 % 2).astype(np.float64)

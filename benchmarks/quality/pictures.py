@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.corpus import Array
-from benchmarks.quality.detector_cases import SIZE, Metrics, cases, open_minutes, trained
+from benchmarks.quality.detector_cases import (
+    SIZE,
+    Metrics,
+    cases,
+    open_minutes,
+    trained,
+    work_before,
+)
 from padit.domain.config import DetectorSetting
 
 __all__ = ["DRAWN", "IMAGES", "Row", "draw_detectors", "drawn", "faults", "pictures"]
@@ -67,6 +74,7 @@ def faults() -> dict[str, dict[str, Array]]:
     power[900:960] = 2 * np.roll(flow, 300)[900:960]
     work = 40 + 9 * np.repeat(chance.normal(size=size // 2), 2).clip(-1.7, 1.7) + noise[1]
     work[900:960] = 56 + noise[2][900:960]
+    work = np.r_[work_before(), work]
     wear = np.concatenate([np.arange(top) * 1.2 for top in (200, 200, 200, 200, 260, 200)])[:size]
     return {
         "usual: a level outside its range": {"m": shift},

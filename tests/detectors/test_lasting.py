@@ -71,6 +71,16 @@ def test_what_lasts_is_no_news_before_a_day_was_seen() -> None:
         assert _opened(value) == []
 
 
+def test_what_lasted_on_the_first_day_hides_no_later_one() -> None:
+    found = 0
+    for seed in range(12):
+        value = _jobs(seed, 3600)
+        for begin in (800, 2600):
+            value[begin : begin + 40] = 57 + 0.5 * np.random.default_rng(seed).normal(size=40)
+        found += any(2600 <= at < 2650 for at in _opened(value))
+    assert found >= 8
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_same_work_in_its_usual_order_is_quiet(seed: int) -> None:
     assert _opened(_jobs(seed, 3000, 2 + seed % 4)) == []

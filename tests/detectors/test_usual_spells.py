@@ -68,8 +68,26 @@ def test_some_minutes_of_the_usual_end_a_long_stay() -> None:
     _seen(s, *[2.0] * 1080)
     _seen(s, *[0.0] * 20)
     assert 0 < s[STAY] < 100
-    _seen(s, *[0.0] * 20)
+    _seen(s, *[0.0] * 22)
     assert s[[STAY, STAY_PEAK, STAY_LAST]].tolist() == [0.0, 0.0, 1080.0]
+
+
+def test_a_probe_that_gets_through_ends_no_stay() -> None:
+    s = _state()
+    _seen(s, *[2.0] * 1000, 0.0)
+    assert s[STAY] == 998.0
+    _seen(s, 2.0, 0.0, 0.0)
+    assert s[STAY] == 995.0
+    _seen(s, 0.0)  # the third in a row
+    assert s[STAY] == 995.0 * 0.875
+
+
+def test_stays_of_each_two_hours_are_noted_all_the_same() -> None:
+    """Each comes within six hours of the one before; the six hours are those of the first."""
+    s = _state()
+    for _ in range(8):
+        _seen(s, *[2.0] * 15, *[0.0] * 105, after=60)
+    assert s[STAYED + 1] > 14
 
 
 def test_stays_within_six_hours_are_one() -> None:
@@ -106,11 +124,14 @@ def test_the_counts_fade_within_four_weeks_of_any_sampling(step: float) -> None:
 
 
 @pytest.mark.parametrize("scale", range(1, 200, 7))
-def test_the_quantile_itself_is_not_beyond_it_whatever_the_unit(scale: float) -> None:
+def test_the_quantile_itself_counts_whatever_the_unit(scale: float) -> None:
+    """What lasts is learnt in the end, and is the quantile then: it goes on all the same."""
     s, c = _state(), channel()
     for side in (SIDES, SIDES + 5):
         c[side + WIDTH] = scale / 1.2816
     stays(s, c, int(s[LAST_TIME]) + 1, float(scale))
+    assert s[STAY] == 1.0
+    stays(s, c, int(s[LAST_TIME]) + 1, 0.999 * scale)
     assert s[STAY] == 0.0
 
 
@@ -201,6 +222,29 @@ def test_a_job_of_each_sunday_is_told_twice_and_then_known(step: float) -> None:
         last = begin + 2400 * chance.uniform(0.95, 1.05)
         load[round(begin / step) : round(last / step)] += 55
     assert [_told(load, step, begin, begin + 3 * 3600) for begin in begins] == [1, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("hours", [2, 5])
+def test_interruptions_of_each_few_hours_are_not_critical(hours: int) -> None:
+    chance = np.random.default_rng(hours)
+    up, at = np.ones(7 * 8640), 0.0
+    while at < len(up):
+        at += 360 * hours * chance.uniform(0.6, 1.4)
+        up[round(at) : round(at + 6 * chance.uniform(6, 10))] = 0.0
+    assert _told(up, 10.0, 5 * DAY, 7 * DAY, "availability") <= 5  # were 8 to 20, and CRITICAL
+
+
+@pytest.mark.parametrize("failing", [1.0, 0.9])
+def test_a_long_outage_is_told_after_two_of_an_hour(failing: float) -> None:
+    told = 0
+    for seed in range(4):
+        chance = np.random.default_rng(seed)
+        up = (chance.random(17 * 1440) >= 1 / 150).astype(float)
+        for day, hours in ((6, 1), (9, 1), (16, 6)):
+            begin = round((day + chance.uniform(0.3, 0.5)) * 1440)
+            up[begin : begin + 60 * hours] = chance.random(60 * hours) >= failing
+        told += _told(up, 60.0, 16 * DAY, 17 * DAY, "availability") > 0
+    assert told >= 3
 
 
 def test_an_outage_that_came_back_at_once_hides_none_of_the_same_length() -> None:

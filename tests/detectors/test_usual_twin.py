@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -134,7 +134,7 @@ def test_what_is_learnt_late_is_that_of_the_plain_reference(
     assert _known(channel) == _known_to(_twin(values, 120_000_000)[0])
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     seed=st.integers(0, 2**32 - 1), size=st.integers(100, 500), away=st.sampled_from([-7.0, 5.0])
 )

@@ -110,8 +110,9 @@ def _judge(s: Array, y: float, end: int, directions: int, row: int, out: Array) 
     found, what = 0.0, s[WHAT]
     for side in range(2):
         sign = 1.0 if side == 0 else -1.0
-        verdict = _lasts(s, s[SIDES + side * SIDE : SIDES + (side + 1) * SIDE], y, sign)
-        if verdict > found and directions & (1 << side) and end - s[BORN] >= DAY_OLD:
+        young = end - s[BORN] < DAY_OLD
+        verdict = _lasts(s, s[SIDES + side * SIDE : SIDES + (side + 1) * SIDE], y, sign, young)
+        if verdict > found and directions & (1 << side) and not young:
             found, what = verdict, side
         ramp = s[RAMPS + side * RAMP : RAMPS + (side + 1) * RAMP]
         verdict = _beyond(ramp, sign * y, end, s[OPEN])
@@ -132,8 +133,11 @@ def _judge(s: Array, y: float, end: int, directions: int, row: int, out: Array) 
 
 
 @lean_kernel
-def _lasts(s: Array, p: Array, y: float, sign: float) -> float:
-    """Page's sum of one side as a share of its limit."""
+def _lasts(s: Array, p: Array, y: float, sign: float, young: bool) -> float:
+    """Page's sum of one side as a share of its limit.
+
+    What it reaches while the series is young, when it is no news, is no record.
+    """
     if s[COUNT] < LEAST_WINDOWS or s[VAR] <= 0:
         return 0.0
     deviation = math.sqrt(s[VAR])
@@ -154,7 +158,7 @@ def _lasts(s: Array, p: Array, y: float, sign: float) -> float:
         return float(p[SUM] / limit)
     p[PEAK] = max(p[PEAK], p[SUM])
     if p[SUM] == 0:
-        p[RECORD] = max(p[RECORD], p[PEAK])
+        p[RECORD] = max(p[RECORD], 0.0 if young else p[PEAK])
         p[PEAK] = 0.0
     within = SLACK + p[SUM] / p[LASTED] - p[BEFORE] / deviation
     steady = abs(p[DRIFT]) <= STEADY * deviation and s[SLOW] <= FORGETS * s[VAR]

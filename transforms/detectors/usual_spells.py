@@ -1,10 +1,11 @@
 """Whether a series stays away from its usual for longer than it did before.
 
 That a value was seen at the same time of two days says that it may come, not that it may stay: a
-probe that fails now and then is no outage. A sample beyond the 90 % quantile of its side adds one
-to a count, any other takes two away, or an eighth if that is more: some minutes of the usual end a
-stay. The two highest counts of each side are kept, and fade within four weeks. They have to be
-hours apart: an outage that comes back at once is one. So two excursions have to agree, and one long
+probe that fails now and then is no outage. A sample not nearer than the 90 % quantile of its side
+adds one to a count, any other takes two away, or an eighth if that is more and it is the third in a
+row: some minutes of the usual end a stay, a probe that gets through does not. The two highest
+counts of each side are kept, and fade within four weeks. They have to be six hours apart: an outage
+that comes back at once is one. So two excursions have to agree, and one long
 outage does not hide the next. A series that stays away for twice the second highest is where it
 never was, whatever the days say; so what comes each week is known, though it fades in between. That
 is asked from four days on, when two swings of a day have been seen from end to end.
@@ -18,6 +19,7 @@ from padit.transforms.detectors.usual_channels import MONTH
 from padit.transforms.detectors.usual_scale import CENTRE, SIDES, WIDTH, distance
 from padit.transforms.detectors.usual_state import (
     AGE,
+    BACK_FOR,
     BORN,
     LAST_TIME,
     STAY,
@@ -30,9 +32,10 @@ from padit.transforms.detectors.usual_state import (
 __all__ = ["stays"]
 
 Array = NDArray[np.float64]
-TAIL = 1.2816 * (1.0 + 1e-9)  # of a width: just beyond the 90 % quantile, however it was rounded
-BACK, BACK_SHARE = 2.0, 0.125  # what a sample takes away that does not lie there
+TAIL = 1.2816 * (1.0 - 1e-9)  # of a width: the 90 % quantile and beyond, however it was rounded
+BACK, BACK_SHARE, IN_A_ROW = 2.0, 0.125, 3.0  # what a sample takes away that does not lie there
 LONGER, LEAST = 2.0, 4 * 86400e6
+TWICE = 2.0  # as long, from which on a stay is another one than those just before
 APART = 6 * 3600e6  # microseconds between two stays that count as two
 
 
@@ -48,7 +51,8 @@ def stays(s: Array, c: Array, t: int, y: float) -> bool:
     """
     side = SIDES if y >= c[CENTRE] else SIDES + 5
     sign = 1.0 if y >= c[CENTRE] else -1.0
-    away = distance(c, y - c[CENTRE]) > TAIL * c[side + WIDTH]
+    away = distance(c, y - c[CENTRE]) >= TAIL * c[side + WIDTH]
+    s[BACK_FOR] = 0.0 if away else s[BACK_FOR] + 1.0
     fade = max(1.0 - (t - s[LAST_TIME]) / MONTH, 0.0) if s[AGE] > 0 else 1.0
     for k in range(2):
         s[STAYED + 2 * k] *= fade
@@ -71,14 +75,14 @@ def stays(s: Array, c: Array, t: int, y: float) -> bool:
 def _back(s: Array, t: int) -> None:
     """Count a sample that does not lie where the series stays; note a stay that has ended."""
     count = abs(s[STAY])
-    left = count - max(BACK, BACK_SHARE * count)
+    left = count - max(BACK, BACK_SHARE * count if s[BACK_FOR] >= IN_A_ROW else 0.0)
     if left > 0:
         s[STAY] *= left / count
         return
     k = 0 if s[STAY] > 0 else 1
-    if 2.0 * s[STAY_PEAK] > s[STAY_LAST + k]:  # far shorter ones come in between
-        s[STAY_LAST + k] = max(s[STAY_LAST + k], s[STAY_PEAK])
+    if s[STAY_PEAK] > TWICE * s[STAY_LAST + k]:  # what is like it comes within six hours, or later
         s[STAY_AT + k] = t
+    s[STAY_LAST + k] = max(s[STAY_LAST + k], s[STAY_PEAK])
     s[STAY] = s[STAY_PEAK] = 0.0
 
 

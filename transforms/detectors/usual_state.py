@@ -5,16 +5,17 @@ from padit.transforms.detectors.usual_scale import CHANNEL
 from padit.transforms.detectors.usual_season import SEASON
 
 __all__ = [
-    "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BETWEEN",
-    "BEYOND", "BEYOND_FROM", "BLOCK", "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF", "COUNTER",
-    "DAY_OLD", "DOWNWARD", "EQUALS", "FACTS", "FALLS", "FAR", "FARTHEST", "FAR_FOR", "FIT_EVERY",
-    "FRACTIONS", "HALF_HOUR", "HOME", "INSIDE", "INTERVAL", "JUDGED", "JUDGED_VALUE", "KIND",
-    "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "LONGEST", "LONG_QUIET", "NEWS", "NEXT_KIND",
-    "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_LONG", "RUN_MEAN",
-    "RUN_RECORD", "RUN_SPREAD", "SEASONAL", "SEASON_AT", "SELDOM_SAMPLED", "SEVERE", "SINCE",
-    "SLOTS", "SPELL", "STASH", "STASHED", "STAY", "STAYED", "STAY_AT", "STAY_LAST", "STAY_PEAK",
-    "STEP1", "STEP2", "STEPS", "STEP_SUM", "STOOD", "STORE", "STRIDE", "STUCK", "TOLD_FARTHEST",
-    "TOLD_RUN", "TOLD_SPELL", "TURN", "UPWARD", "VALUE", "WAIT", "WAITING", "WAITING_A", "WAIT_A",
+    "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BACK_FOR",
+    "BETWEEN", "BEYOND", "BEYOND_FROM", "BLOCK", "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF",
+    "COUNTER", "DAY_OLD", "DOWNWARD", "EQUALS", "FACTS", "FALLS", "FAR", "FARTHEST", "FAR_FOR",
+    "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "HOME", "INSIDE", "INTERVAL", "JUDGED", "JUDGED_VALUE",
+    "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "LONGEST", "LONG_QUIET", "NEWS",
+    "NEXT_KIND", "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_LONG",
+    "RUN_MEAN", "RUN_RECORD", "RUN_SPREAD", "SEASONAL", "SEASON_AT", "SELDOM_SAMPLED", "SEVERE",
+    "SINCE", "SLOTS", "SPELL", "STASH", "STASHED", "STAY", "STAYED", "STAY_AT", "STAY_LAST",
+    "STAY_PEAK", "STEP1", "STEP2", "STEPS", "STEP_SUM", "STOOD", "STORE", "STRIDE", "STUCK",
+    "TOLD_FARTHEST", "TOLD_RUN", "TOLD_SPELL", "TURN", "UPWARD", "VALUE", "WAIT", "WAITING",
+    "WAITING_A", "WAIT_A",
 ]  # fmt: skip
 
 # Slots of a series, before its channels.
@@ -39,7 +40,8 @@ FARTHEST, TOLD_FARTHEST = 57, 59  # two each: the greatest, the least
 STAY, STAY_PEAK, STAYED = 61, 62, 63  # of `usual_spells`; STAYED has two of each side
 RUN_LONG = 67  # the longest run of four weeks
 STAY_LAST, STAY_AT = 68, 70  # of `usual_spells`, one of each side: count and end of the last stays
-HOME = 72  # where `usual_homes` begins
+BACK_FOR = 72  # samples in a row nearer than the 90 % quantile
+HOME = 73  # where `usual_homes` begins
 QUEUE = HOME + 3 * HOMES
 STORE = QUEUE + WAIT + WAIT_A
 SEASON_AT = STORE + STASH

@@ -12,6 +12,7 @@ from padit.transforms.detectors.usual_state import (
     ACTIVE,
     ACTIVE_CHANNEL,
     AGE,
+    BACK_FOR,
     BLOCK,
     BORN,
     COUNTER,
@@ -93,8 +94,11 @@ def moves_seldom(s: Array) -> bool:
 
 @lean_kernel
 def _pace(s: Array) -> float:
-    """How much faster sums fall inside an alert: a sample each two minutes says as much as two."""
-    return float(min(max(s[INTERVAL] / MINUTE, 1.0), 2.0))
+    """How much faster sums fall inside an alert: a sample each two minutes says as much as two.
+
+    But one that is usual between others that are not is not the end.
+    """
+    return float(min(max(s[INTERVAL] / MINUTE, 1.0), 2.0)) if s[BACK_FOR] >= 2 else 1.0
 
 
 @lean_kernel

@@ -6,9 +6,10 @@ one thing, not hundreds of samples that depend on each other.
 *Side.* Page's sums (1954) of `min(|z|, 3) - 1.25` for either side of the series' mean, z in its
 deviations. The limit is learnt: twice what a sum reached before without an alert, and at least 1.1
 times the windows that one swing of the series takes, from quartile to quartile and back. A series
-is judged after eight swings, and only if it forgets where it was: the mean over 32 windows has
-less than a tenth of its variance. So a drift, a walk or a season is not judged; nor is an excursion
-that does not begin within some windows (1.3 deviations from the mean over 8 windows before it).
+is judged after 26 hours (before, a first morning would be news) and eight swings, and only if it
+forgets where it was: the mean over 32 windows has less than a tenth of its variance. So a drift, a
+walk or a season is not judged; nor is an excursion that does not begin within some windows (1.3
+deviations from the mean over 8 windows before it).
 
 *Stay.* See `lasting_state`: two levels, and how long it stays on one of them.
 

@@ -4,11 +4,11 @@ That a value was seen at the same time of two days says that it may come, not th
 probe that fails now and then is no outage. A sample not nearer than the 90 % quantile of its side
 adds one to a count, any other takes two away, or an eighth if that is more and it is the third in a
 row: some minutes of the usual end a stay, a probe that gets through does not. The two highest
-counts of each side are kept, and fade within four weeks. They have to be six hours apart: an outage
-that comes back at once is one. So two excursions have to agree, and one long
-outage does not hide the next. A series that stays away for twice the second highest is where it
-never was, whatever the days say; so what comes each week is known, though it fades in between. That
-is asked from four days on, when two swings of a day have been seen from end to end.
+counts of each side are kept, and fade within four weeks. They are of more than six hours each: an
+outage that comes back at once is the same one. So two excursions have to agree, and one long outage
+does not hide the next. A series that stays away for twice the second highest is where it never was,
+whatever the days say; so what comes each week is known, though it fades in between. That is asked
+from four days on, when two swings of a day have been seen from end to end.
 """
 
 import numpy as np
@@ -35,8 +35,8 @@ Array = NDArray[np.float64]
 TAIL = 1.2816 * (1.0 - 1e-9)  # of a width: the 90 % quantile and beyond, however it was rounded
 BACK, BACK_SHARE, IN_A_ROW = 2.0, 0.125, 3.0  # what a sample takes away that does not lie there
 LONGER, LEAST = 2.0, 4 * 86400e6
-TWICE = 2.0  # as long, from which on a stay is another one than those just before
-APART = 6 * 3600e6  # microseconds between two stays that count as two
+FAR_LONGER = 2.0  # times as long as those of the last hours
+APART = 6 * 3600e6  # microseconds within which stays count as one, the longest
 
 
 @lean_kernel
@@ -80,7 +80,7 @@ def _back(s: Array, t: int) -> None:
         s[STAY] *= left / count
         return
     k = 0 if s[STAY] > 0 else 1
-    if s[STAY_PEAK] > TWICE * s[STAY_LAST + k]:  # what is like it comes within six hours, or later
+    if s[STAY_PEAK] > FAR_LONGER * s[STAY_LAST + k]:  # else the hours are those of the first
         s[STAY_AT + k] = t
     s[STAY_LAST + k] = max(s[STAY_LAST + k], s[STAY_PEAK])
     s[STAY] = s[STAY_PEAK] = 0.0

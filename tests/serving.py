@@ -13,13 +13,13 @@ __all__ = ["Serving"]
 class Serving(Startable):
     """Serves from `start` to `stop`, or for the length of a `with` block.
 
-    Args:
+    Attributes:
         server: bound to its port.
     """
 
     def __init__(self, server: TCPServer) -> None:
         self.port: int = server.server_address[1]
-        self._server = server
+        self.server = server
         self._thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
 
     def start(self) -> Self:
@@ -28,6 +28,6 @@ class Serving(Startable):
 
     def stop(self) -> None:
         if self._thread.is_alive():
-            self._server.shutdown()
-        self._server.server_close()
+            self.server.shutdown()
+        self.server.server_close()
         self._thread.join(allowed(10))

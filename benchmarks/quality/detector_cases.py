@@ -28,6 +28,7 @@ __all__ = [
     "cases",
     "open_minutes",
     "trained",
+    "work",
     "work_before",
 ]
 
@@ -57,14 +58,15 @@ class Case(NamedTuple):
     parameters: Mapping[str, Any] = {}
 
 
-def work_before() -> Array:
-    """Work in stretches of two minutes, for the 40 hours before what is drawn.
+def work(levels: Array, noise: Array) -> Array:
+    """Work in stretches of two minutes, each at a level of its own."""
+    return np.asarray(40 + 9 * np.repeat(levels, 2).clip(-1.7, 1.7) + noise)
 
-    What lasts is judged once a day of a series was seen.
-    """
+
+def work_before() -> Array:
+    """The 40 hours of work before what is drawn: what lasts is judged once a day was seen."""
     chance = np.random.default_rng(32)
-    level = 40 + 9 * np.repeat(chance.normal(size=SIZE), 2).clip(-1.7, 1.7)
-    return np.asarray(level + chance.normal(size=2 * SIZE))
+    return work(chance.normal(size=SIZE), chance.normal(size=2 * SIZE))
 
 
 def cases() -> dict[str, Case]:
@@ -79,8 +81,7 @@ def cases() -> dict[str, Case]:
     stays = np.where(np.arange(SIZE) >= FAULT.start, 26, 20) + noise[3]
     broken = {"a_power": _replaced(power, 2 * np.roll(flow, 300)), "flow": flow}
     together = {"a_power": power + 14 * _in_fault(), "flow": flow + 7 * _in_fault()}
-    work = 40 + 9 * np.repeat(noise[6, ::2], 2).clip(-1.7, 1.7) + noise[1]
-    lasting = np.r_[work_before(), _replaced(work, 56 + noise[4])]
+    lasting = np.r_[work_before(), _replaced(work(noise[6, ::2], noise[1]), 56 + noise[4])]
     silent = _replaced(20 + noise[2], np.full(SIZE, np.nan))
     stuck = _replaced(20 + noise[2], np.full(SIZE, 20.3))
     switch = (np.arange(SIZE) // 37 % 2).astype(np.float64)

@@ -21,6 +21,7 @@ from benchmarks.quality.detector_cases import (
     cases,
     open_minutes,
     trained,
+    work,
     work_before,
 )
 from padit.domain.config import DetectorSetting
@@ -72,9 +73,8 @@ def faults() -> dict[str, dict[str, Array]]:
     flow = np.convolve(noise[5], 0.9 ** np.arange(40), "same")
     power = 2 * flow + 0.1 * noise[0]
     power[900:960] = 2 * np.roll(flow, 300)[900:960]
-    work = 40 + 9 * np.repeat(chance.normal(size=size // 2), 2).clip(-1.7, 1.7) + noise[1]
-    work[900:960] = 56 + noise[2][900:960]
-    work = np.r_[work_before(), work]
+    lasting = work(chance.normal(size=size // 2), noise[1])
+    lasting[900:960] = 56 + noise[2][900:960]
     wear = np.concatenate([np.arange(top) * 1.2 for top in (200, 200, 200, 200, 260, 200)])[:size]
     return {
         "usual: a level outside its range": {"m": shift},
@@ -83,7 +83,7 @@ def faults() -> dict[str, dict[str, Array]]:
         "usual: a stuck sensor": {"m": stuck},
         "usual: noise that grows": {"m": calm},
         "relation: power (drawn) no longer follows flow": {"a_power": power, "flow": flow},
-        "lasting: usual values, for longer than ever": {"m": work},
+        "lasting: usual values, for longer than ever": {"m": np.r_[work_before(), lasting]},
         "lasting: a tool that is not changed when it always was": {"m": wear},
     }
 

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from tests.serving import Serving
+
 __all__ = ["Answer", "Receiving", "receiving"]
 
 
@@ -73,13 +75,6 @@ def receiving() -> Iterator[Receiving]:
         def log_message(self, *args: object) -> None:
             del args
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    found.url = f"http://127.0.0.1:{server.server_port}/"
-    try:
+    with Serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as serving:
+        found.url = f"http://127.0.0.1:{serving.port}/"
         yield found
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -30,6 +30,7 @@ from tests.alerting.receiving import Receiving, receiving
 from tests.integration.helpers import read_topic
 from tests.limits import allowed
 from tests.parts import KafkaPart
+from tests.serving import Serving
 
 START = 1_767_600_000
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,15 +57,8 @@ def collecting() -> Iterator[tuple[str, list[Span]]]:
         def log_message(self, *args: object) -> None:
             del args
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", spans
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with Serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as serving:
+        yield f"http://127.0.0.1:{serving.port}", spans
 
 
 def _plain(span: Any, service: str) -> Span:

@@ -5,7 +5,6 @@ import decimal
 import io
 import json
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +26,7 @@ from padit.connectors.source import Decoder
 from padit.domain.errors import ConfigurationError, SourceError
 from tests.codecs.samples import T, steady
 from tests.connectors.reading import decoder as own
+from tests.serving import Serving
 
 TIME = T * 1_000_000
 MOMENT = datetime.datetime.fromtimestamp(T, datetime.UTC)
@@ -231,12 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
 def registry() -> Iterator[_Registry]:
     server = _Registry()
     server.answers["/schemas/ids/7"] = {"schema": json.dumps(READING)}
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with Serving(server):
+        yield server
 
 
 def test_a_registry_is_asked_once_for_each_id(registry: _Registry) -> None:

@@ -8,7 +8,6 @@ what is created in its order, and says what helm waits for; schemas are checked 
 from __future__ import annotations
 
 import json
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import yaml
+
+from tests.serving import Serving
 
 __all__ = ["Cluster", "cluster"]
 
@@ -235,19 +236,13 @@ def cluster(kinds: Kinds, version: str, place: Path) -> Iterator[tuple[Cluster, 
     """A cluster on the loopback, and a file that tells clients where it is."""
     found = Cluster(kinds, version)
     handler = type("Handler", (_Handler,), {"cluster": found})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    serving = Serving(ThreadingHTTPServer(("127.0.0.1", 0), handler))
     config = place / "kubeconfig"
     config.write_text(yaml.safe_dump({
         "apiVersion": "v1", "kind": "Config", "current-context": "test",
-        "clusters": [{"name": "test", "cluster": {"server": f"http://127.0.0.1:{server.server_port}"}}],
+        "clusters": [{"name": "test", "cluster": {"server": f"http://127.0.0.1:{serving.port}"}}],
         "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
         "users": [{"name": "test", "user": {}}],
     }))  # fmt: skip
-    try:
+    with serving:
         yield found, config
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from padit.transforms.detectors import (
+    directions,
     relation_kernel,
     usual_alert,
     usual_scale,
@@ -82,9 +83,8 @@ def test_a_pair_and_a_series_of_relation(names: str, count: str) -> None:
 
 def test_times_and_bounds_of_usual() -> None:
     minute = 60_000_000
-    durations = "CALM_AFTER LASTING QUIET LONG_QUIET HALF_HOUR DAY_OLD"
-    assert [place / minute for place in _places(usual_state, durations)] == [
-        5, 5, 15, 45, 30, 26 * 60,
-    ]  # fmt: skip
+    durations = "CALM_AFTER LASTING QUIET LONG_QUIET HALF_HOUR"
+    places = [*_places(usual_state, durations), directions.DAY_OLD]
+    assert [place / minute for place in places] == [5, 5, 15, 45, 30, 26 * 60]
     kinds = "BETWEEN ACTIVE_CHANNEL STUCK SEASONAL"
     assert len({0.0, 1.0, *_places(usual_state, kinds)}) == 6

@@ -15,17 +15,19 @@ from padit.domain.config import Levels
 from padit.domain.features import FeatureTable
 from padit.domain.metric import Series
 from padit.transforms.detectors import usual_evidence, usual_scale, usual_season
+from padit.transforms.detectors.base import Scores
 from padit.transforms.detectors.usual import UsualDetector, UsualParameters
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 SECOND = 1_000_000
 START = 1_772_409_600 * SECOND
 
 
-def _judged(
+def _scored(
     values: Array, step: float = 10.0, kind: str = "custom", levels: Levels | None = None
-) -> tuple[Array, Array, Array]:
-    """Times at which an event scores 0.7, seconds; times and levels of all windows of a minute."""
+) -> tuple[Ints, Ints, Scores]:
+    """Times of samples and ends of windows of a minute, microseconds, and the scores of these."""
     time = (START + np.arange(len(values)) * round(step * SECOND)).astype(np.int64)
     end = time // (60 * SECOND) * 60 * SECOND + 60 * SECOND
     ends, first = np.unique(end, return_index=True)
@@ -35,7 +37,14 @@ def _judged(
         attributes=AttributeColumn((Attributes(kind),), np.zeros(1, np.int32), True),
     )  # fmt: skip
     detector = UsualDetector(UsualParameters.model_validate({}), levels)
-    _, scores = detector.step(detector.initial(), table)
+    return time, ends, detector.step(detector.initial(), table)[1]
+
+
+def _judged(
+    values: Array, step: float = 10.0, kind: str = "custom", levels: Levels | None = None
+) -> tuple[Array, Array, Array]:
+    """Times at which an event scores 0.7, seconds; times and levels of all windows of a minute."""
+    time, ends, scores = _scored(values, step, kind, levels)
     assert scores.sample is not None
     assert scores.level is not None
     news = (time[scores.sample >= 0.7] - START) / SECOND

@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from padit.transforms.detectors import usual_scale, usual_season, usual_state
+from padit.transforms.detectors.directions import DAY_OLD
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_scale import CHANNEL, MEMORY, RING, STATISTICS
 from padit.transforms.detectors.usual_season import SEASON, SLOTS_OF_SEASON
 from padit.transforms.detectors.usual_state import (
     ACTIVITY,
     BETWEEN,
-    DAY_OLD,
     KIND,
     SEASON_AT,
     SEASONAL,

@@ -5,11 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from padit.domain.features import FeatureTable
-from padit.domain.metric import Series
 from padit.transforms.detectors import usual_scale
-from padit.transforms.detectors.usual import UsualDetector, UsualParameters
-from tests.detectors.test_usual import SECOND, START, Array, _judged, _noise
+from tests.detectors.test_usual import Array, _judged, _noise, _scored
 
 
 def test_a_sawtooth_that_does_not_come_back_is_told_as_it_passes_its_usual_turn() -> None:
@@ -53,17 +50,9 @@ def test_a_stall_between_two_states_is_told_again_the_second_and_third_time() ->
     assert all(any(begin <= one < begin + 110 for begin in begins) for one in late)
 
 
-def _scores(values: Array, step: int = 10) -> Array:
+def _scores(values: Array) -> Array:
     """Scores of windows of a minute."""
-    time = START + np.arange(len(values)) * step * SECOND
-    end = time // (60 * SECOND) * 60 * SECOND + 60 * SECOND
-    ends, first = np.unique(end, return_index=True)
-    table = FeatureTable(
-        (Series("a", "m", ""),), ends, np.zeros(len(ends), np.int32), {},
-        np.append(first, len(values)), time, values, int(ends[-1]),
-    )  # fmt: skip
-    detector = UsualDetector(UsualParameters.model_validate({}))
-    return detector.step(detector.initial(), table)[1].score
+    return _scored(values)[2].score
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_a_record_of_how_long_a_value_stood_fades_by_samples_not_by_moves() -> N
 
 
 def test_what_stood_at_first_is_no_record_of_weeks() -> None:
-    """A placeholder of half a day, until the probe was there: a stuck sensor is told as without."""
+    """Zeros for half a day before the sensor was connected: later it is told as stuck as soon."""
     chance = np.random.default_rng(45)
     values = np.round(chance.normal(50, 5, 20 * 1440))
     values[-720:] = values[-721]

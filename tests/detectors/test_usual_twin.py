@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -134,19 +134,22 @@ def test_what_is_learnt_late_is_that_of_the_plain_reference(
     assert _known(channel) == _known_to(_twin(values, 120_000_000)[0])
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**32 - 1), size=st.integers(100, 500), away=st.sampled_from([-7.0, 5.0])
 )
 def test_what_opens_an_alert_is_the_verdict_of_the_plain_reference(
     seed: int, size: int, away: float
 ) -> None:
-    values = 1000 + np.random.default_rng(seed).normal(size=size + 24)
-    for at in range(60, size - 40, 90):  # whose records an alert has to beat
-        values[at : at + 2] += 0.7 * away
-    values[size:] += away
-    _, verdict = _run(values, 120_000_000)
-    news = np.flatnonzero(verdict >= 1.0)
+    for one in range(seed, seed + 8):  # one in three or four opens an alert
+        values = 1000 + np.random.default_rng(one).normal(size=size + 24)
+        for at in range(60, size - 40, 90):  # whose records an alert has to beat
+            values[at : at + 2] += 0.7 * away
+        values[size:] += away
+        _, verdict = _run(values, 120_000_000)
+        news = np.flatnonzero(verdict >= 1.0)
+        if len(news) > 0:
+            break
     assume(len(news) > 0 and news[0] >= size)
     _, expected = _twin(values[: news[0] + 1], 120_000_000)
     assert max(expected[:-1]) < 1 <= expected[-1]

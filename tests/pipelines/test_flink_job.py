@@ -15,6 +15,7 @@ from padit.pipelines import flink_job
 from padit.pipelines.flink_job import FlinkJob, new_submission
 from padit.pipelines.options import PaditOptions
 from padit.pipelines.runners import choose_runner
+from tests.serving import Serving
 
 SUBMISSION = new_submission()
 NAME = "press_line_3"
@@ -111,13 +112,8 @@ def address(flink: Flink) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with Serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as serving:
+        yield f"127.0.0.1:{serving.port}"
 
 
 @pytest.fixture(autouse=True)

@@ -1,12 +1,13 @@
 """A real HTTP server that speaks as OpenAI-compatible endpoints do: honest, lying or broken."""
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.serving import Serving
 
 __all__ = ["ModelServer", "model_server"]
 
@@ -29,7 +30,6 @@ class ModelServer:
         self.write: Callable[[list[dict[str, Any]]], str] | None = None
         self.requests: list[dict[str, Any]] = []
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.thread = threading.Thread(target=self.http.serve_forever)
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
     def answer(self, request: dict[str, Any]) -> Iterator[bytes]:
@@ -71,10 +71,5 @@ def _handler(outer: ModelServer) -> type[BaseHTTPRequestHandler]:
 def model_server() -> Iterator[ModelServer]:
     """A server that answers on this machine."""
     made = ModelServer()
-    made.thread.start()
-    try:
+    with Serving(made.http):
         yield made
-    finally:
-        made.http.shutdown()
-        made.http.server_close()
-        made.thread.join()

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from padit.domain.audit import RunTotals, encode_record
 from padit.ops import metric_names as names
 from padit.portal.watching import Watch
 from tests.portal.making import append, served, transition, wait_for
+from tests.serving import Serving
 
 _JOB = {"read": 100, "scored": 80, "late": 9, "duplicate": 1, "dead_lettered": 2, "waiting": 5}
 
@@ -42,14 +42,9 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Plant]:
         def log_message(self, *args: Any) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    found.address = f"http://127.0.0.1:{server.server_port}"
-    yield found
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with Serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as serving:
+        found.address = f"http://127.0.0.1:{serving.port}"
+        yield found
 
 
 def _metrics(job: dict[str, int]) -> str:

@@ -15,6 +15,7 @@ from padit.transforms.of_names import OfNames
 __all__ = [
     "CLOSED",
     "COUNTS",
+    "DAY_OLD",
     "DUE",
     "GAUGED",
     "HIGHER",
@@ -35,6 +36,7 @@ __all__ = [
 
 HIGHER, LOWER, NEVER_ACCEPTED = 1, 2, 4
 COUNTS, GAUGED, NAMED_TOTAL = 32, 64, 128
+DAY_OLD = 26 * 3_600_000_000  # microseconds: a day was seen, and where it begins again
 CLOSED, DUE = 1, 2  # what became of an alert in a window: it closed; it may be accepted
 _OPEN, _SINCE, _CALM = 0, 1, 2
 _SCALE = 3 / 7  # of `score_of`

@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
-from padit.transforms.detectors.directions import CLOSED, DUE, NEVER_ACCEPTED, follow
+from padit.transforms.detectors.directions import CLOSED, DAY_OLD, DUE, NEVER_ACCEPTED, follow
 from padit.transforms.detectors.lasting_state import LASTS, STAY, stay
 
 __all__ = ["FACTS", "RAMP", "SIDE", "run"]
@@ -56,7 +56,6 @@ SLACK, MOST, LIMIT, BEYOND_RECORD, CAP = 1.25, 3.0, 1.1, 2.0, 1.5
 CONTRAST, STEADY, FORGETS = 1.3, 0.5, 0.1
 LEAST_STEPS, EVEN = 20.0, 0.03
 NO_RAMP = 8
-DAY_OLD = 26 * 3_600_000_000
 PRIOR, FAR = 0.003, 4.0
 MOVES, GOES_ON = 0.25, 8.0  # deviations; times the time until acceptance
 LONGER_HIGH, LONGER_LOW, BEYOND_TOP, BEYOND_BOTTOM = range(4)
@@ -109,9 +108,9 @@ def run(
 def _judge(s: Array, y: float, end: int, directions: int, row: int, out: Array) -> float:
     """The highest verdict of sides and ramps; its facts are noted."""
     found, what = 0.0, s[WHAT]
+    young = end - s[BORN] < DAY_OLD
     for side in range(2):
         sign = 1.0 if side == 0 else -1.0
-        young = end - s[BORN] < DAY_OLD
         verdict = _lasts(s, s[SIDES + side * SIDE : SIDES + (side + 1) * SIDE], y, sign, young)
         if verdict > found and directions & (1 << side) and not young:
             found, what = verdict, side

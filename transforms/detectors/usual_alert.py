@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
+from padit.transforms.detectors.directions import DAY_OLD
 from padit.transforms.detectors.usual_evidence import (
     accept_evidence,
     close_evidence,
@@ -29,7 +30,6 @@ from padit.transforms.detectors.usual_state import (
     CALM_AFTER,
     CHANNEL_OF,
     COUNTER,
-    DAY_OLD,
     FAR,
     FAR_FOR,
     INSIDE,
@@ -186,7 +186,7 @@ def _times(s: Array, c: Array) -> float:
         at = KIND + 2 * k
         share = (s[at] - c[CENTRE]) * away
         if s[CHANNEL_OF] != BETWEEN and s[at + 1] > 0 and TWICE * share >= away * away:
-            if share < away * away:  # half of the way: what grows each time is told each time
+            if share < away * away:  # by half: else faults that grow were all one kind
                 s[at] += 0.5 * (away + c[CENTRE] - s[at])
             s[at + 1] += 1.0
             return float(s[at + 1])

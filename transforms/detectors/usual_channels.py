@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padit.ops.compiled import lean_kernel
-from padit.transforms.detectors.directions import COUNTS, GAUGED, LOWER, NAMED_TOTAL
+from padit.transforms.detectors.directions import COUNTS, DAY_OLD, GAUGED, LOWER, NAMED_TOTAL
 from padit.transforms.detectors.usual_scale import log2
 from padit.transforms.detectors.usual_state import (
     ACTIVE,
@@ -15,7 +15,6 @@ from padit.transforms.detectors.usual_state import (
     BLOCK,
     BORN,
     COUNTER,
-    DAY_OLD,
     EQUALS,
     FALLS,
     FRACTIONS,

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from padit.ops.compiled import kernel, lean_kernel
 from padit.transforms.detectors.columns import bounded
-from padit.transforms.detectors.directions import NEVER_ACCEPTED
+from padit.transforms.detectors.directions import DAY_OLD, NEVER_ACCEPTED
 from padit.transforms.detectors.usual_alert import follow, open_alert, severity, told
 from padit.transforms.detectors.usual_channels import (
     activity,
@@ -58,7 +58,6 @@ from padit.transforms.detectors.usual_state import (
     BORN,
     CHANNEL_OF,
     COUNTER,
-    DAY_OLD,
     DOWNWARD,
     FIT_EVERY,
     HOME,

@@ -7,7 +7,7 @@ from padit.transforms.detectors.usual_season import SEASON
 __all__ = [
     "ACCEPTED", "ACTIVE", "ACTIVE_CHANNEL", "ACTIVITY", "ACTIVITY_FLOOR", "AGE", "BACK_FOR",
     "BETWEEN", "BEYOND", "BEYOND_FROM", "BLOCK", "BORN", "CALM", "CALM_AFTER", "CHANNEL_OF",
-    "COUNTER", "DAY_OLD", "DOWNWARD", "EQUALS", "FACTS", "FALLS", "FAR", "FARTHEST", "FAR_FOR",
+    "COUNTER", "DOWNWARD", "EQUALS", "FACTS", "FALLS", "FAR", "FARTHEST", "FAR_FOR",
     "FIT_EVERY", "FRACTIONS", "HALF_HOUR", "HOME", "INSIDE", "INTERVAL", "JUDGED", "JUDGED_VALUE",
     "KIND", "KINDS", "LAST", "LASTING", "LAST_TIME", "LEVEL", "LONGEST", "LONG_QUIET", "NEWS",
     "NEXT_KIND", "OPEN", "QUEUE", "QUIET", "RESETS", "RISES", "RUN", "RUNS", "RUN_LONG",
@@ -55,7 +55,6 @@ CALM_AFTER = 300_000_000
 QUIET = 900_000_000  # a young series of few samples is not judged yet
 LONG_QUIET = 2_700_000_000  # nor is one that moves, and whose kind is not stated
 HALF_HOUR = 1_800_000_000
-DAY_OLD = 26 * 3_600_000_000
 FACTS = 17
 FAR = 8.0
 LASTING = 300_000_000
